@@ -1,0 +1,37 @@
+"""Text on its way in, and rows that may be there already."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+LINE_BREAKS = "\n\t"
+
+
+def clean(column: sa.Column[Any], text: str) -> str:
+    """`text` as it may be stored: no control characters or broken halves of characters, no space around it.
+
+    Raises `ValueError` if it is longer than its column.
+    """
+    kept = "".join(c for c in text.replace("\r\n", "\n") if c in LINE_BREAKS or unicodedata.category(c) != "Cc")
+    # File names that are no UTF-8 arrive with lone surrogates, which no database stores.
+    kept = unicodedata.normalize("NFC", kept.encode("utf-8", "replace").decode("utf-8")).strip()
+    limit = getattr(column.type, "length", None)
+    if limit is not None and len(kept) > limit:
+        raise ValueError(f"The {column.name} may have {limit} characters; this one has {len(kept)}.")
+    return kept
+
+
+def insert_new(conn: Connection, table: sa.Table, **values: Any) -> int | None:
+    """Insert unless a unique constraint forbids; the new row's first key, or None if it was there already."""
+    try:
+        with conn.begin_nested():  # else PostgreSQL gives up the whole transaction
+            key = conn.execute(sa.insert(table).values(**values)).inserted_primary_key
+    except IntegrityError:
+        return None
+    assert key is not None
+    return int(key[0])

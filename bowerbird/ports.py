@@ -1,0 +1,225 @@
+"""The eight ports: what Bowerbird asks of an engine, and what each engine guarantees.
+
+A port promises only what its weakest engine can do. All calls are synchronous and thread-safe, and
+every engine may be opened by several processes at once. A call that cannot reach its engine raises
+`Unavailable`; what the caller did wrong raises `ValueError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from bowerbird.model import Delivery, Event, Job, Parked, Tag
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Pixels = NDArray[np.uint8]
+
+
+class Unavailable(Exception):
+    """The engine is away, too slow or full. The message says which and what to do."""
+
+
+class Missing(KeyError):
+    """There is no such blob."""
+
+
+class Blobs(Protocol):
+    """Bytes by key. A `put` that returned is durable and whole; no reader ever sees half of one.
+
+    Keys are relative paths of `[a-z0-9._/-]`. A put over an existing key replaces it atomically.
+    """
+
+    def put(self, key: str, data: bytes) -> None: ...
+    def get(self, key: str) -> bytes:
+        """Raises `Missing`."""
+        ...
+
+    def exists(self, key: str) -> bool: ...
+    def delete(self, keys: Iterable[str]) -> None:
+        """Keys that are not there are no error."""
+        ...
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """In no particular order; what is written meanwhile may or may not show."""
+        ...
+
+
+class Queue(Protocol):
+    """At least once, in no order. An unacknowledged delivery comes back after its visibility time.
+
+    A job delivered more than `model.MAX_TRIES` times without an `ack` is parked with its last error.
+    """
+
+    def send(self, jobs: Sequence[Job]) -> None:
+        """Durable on return."""
+        ...
+
+    def receive(self, most: int = 1, visibility: float = 60.0) -> list[Delivery]:
+        """At once; an empty list when nothing waits. `visibility` is in seconds."""
+        ...
+
+    def ack(self, delivery: Delivery) -> None: ...
+    def extend(self, delivery: Delivery, visibility: float) -> None: ...
+    def fail(self, delivery: Delivery, error: str, delay: float = 0.0) -> None:
+        """Give it back, to come again after `delay` seconds, or park it if its tries are spent."""
+        ...
+
+    def depth(self) -> int:
+        """Jobs waiting or in flight; approximate."""
+        ...
+
+    def parked(self, most: int = 100) -> list[Parked]: ...
+    def retry(self, job_ids: Sequence[str] | None = None) -> int:
+        """Send parked jobs again with their tries at zero (all of them for None); how many."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Metadata(Protocol):
+    """Small documents (under 400 KB) by key, at a high rate; single-key atomicity, no order."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Keys that are not there are left out."""
+        ...
+
+    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """`ttl` in seconds; what has expired is not returned."""
+        ...
+
+    def put_new(self, key: str, value: bytes) -> bool:
+        """Only where nothing is; whether it was written."""
+        ...
+
+    def add(self, key: str, fields: Mapping[str, int]) -> dict[str, int]:
+        """Add to the counters of one key, atomically; their new values. Counters and documents
+        live under different keys."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None: ...
+    def close(self) -> None: ...
+
+
+class Database(Protocol):
+    """Relations, by SQLAlchemy Core. One writer at a time; a committed write is durable.
+
+    `read` may lag behind `write` of another process; within one process a read sees its own writes.
+    """
+
+    def read(self) -> AbstractContextManager[Connection]: ...
+    def write(self) -> AbstractContextManager[Connection]:
+        """One transaction: committed at the end, rolled back on an exception."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Cache(Protocol):
+    """Bytes that may vanish at any time. Never raises: a dead cache is a slow page, not an error."""
+
+    def get(self, key: str) -> bytes | None: ...
+    def put(self, key: str, value: bytes, ttl: float) -> None: ...
+    def delete(self, keys: Iterable[str]) -> None: ...
+    def hit(self, key: str, window: float) -> int:
+        """Count one more hit on `key`; how many within this window of seconds (rate limits)."""
+        ...
+
+
+class EventLog(Protocol):
+    """An ordered log. An append that returned is durable; readers keep their own offsets."""
+
+    def append(self, events: Sequence[Event]) -> None: ...
+    def read(self, after: int, most: int = 1000) -> list[Event]:
+        """Events with an offset above `after`, oldest first; an empty list when there are none."""
+        ...
+
+    def end(self) -> int:
+        """The offset of the newest event; 0 for an empty log."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Found(NamedTuple):
+    ids: Ints
+    """(queries, k); -1 where fewer than k were found."""
+    scores: Floats
+    """(queries, k); inner products, falling."""
+
+
+class Vectors(Protocol):
+    """Nearest neighbours by inner product over L2-normalised rows of `dim` float32.
+
+    What is added is durable on return and found within a second in every process; what is removed is
+    gone at once in this process and within a second in the others. Adding an id again replaces it.
+    """
+
+    dim: int
+
+    def add(self, ids: Ints, vectors: Floats) -> None:
+        """`ids` (n,), `vectors` (n, dim)."""
+        ...
+
+    def remove(self, ids: Ints) -> None: ...
+    def search(self, queries: Floats, k: int) -> Found:
+        """`queries` (q, dim)."""
+        ...
+
+    def get(self, ids: Ints) -> Floats:
+        """(n, dim); a row of zeros for an id that is not there."""
+        ...
+
+    def __len__(self) -> int: ...
+    def close(self) -> None: ...
+
+
+class Seen(NamedTuple):
+    vectors: Floats
+    """(n, dim), L2-normalised."""
+    tags: list[tuple[Tag, ...]]
+    """For each picture the labels the model is confident of, best first; empty where it has none."""
+
+
+class Encoder(Protocol):
+    """Pictures to vectors. The same pixels give the same vector for ever under one `version`."""
+
+    dim: int
+    size: int
+    """The side in pixels of the square it sees."""
+    version: str
+    """Names the model, its pooling and its reduction; a new one means a new index."""
+
+    def encode(self, pixels: Pixels) -> Seen:
+        """`pixels` (n, size, size, 3) sRGB uint8."""
+        ...
+
+
+class Engines(NamedTuple):
+    """Every open engine, made by `wiring.connect`."""
+
+    database: Database
+    blobs: Blobs
+    queue: Queue
+    metadata: Metadata
+    cache: Cache
+    events: EventLog
+    looks: Vectors
+    """What pictures look like: one row an image id, from the encoder."""
+    colours: Vectors
+    """What colours they have: one row an image id, from `search.colour`."""
+
+    def close(self) -> None:
+        for engine in self:
+            closing: Any = getattr(engine, "close", None)
+            if closing is not None:
+                closing()
