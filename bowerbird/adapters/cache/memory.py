@@ -1,0 +1,74 @@
+"""A cache in this process's memory: the least recently used go first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+_OVERHEAD = 250
+"""Bytes that an entry takes beside its key and value, as measured."""
+
+_MOST_COUNTS = 100_000
+
+
+class MemoryCache:
+    """`hit` counts within windows that begin with a key's first hit. They are kept apart from the
+    values, so that a flood of values cannot make a rate limit forget."""
+
+    def __init__(self, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max = max_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        with self._lock:
+            value, expires = self._entries.get(key, (None, 0.0))
+            if value is None:
+                return None
+            if expires <= self._clock():
+                self._drop(key)
+                return None
+            self._entries.move_to_end(key)
+            return value
+
+    def put(self, key: str, value: bytes, ttl: float) -> None:
+        with self._lock:
+            self._drop(key)
+            if ttl <= 0 or _size(key, value) > self._max:
+                return
+            self._entries[key] = (bytes(value), self._clock() + ttl)
+            self._bytes += _size(key, value)
+            while self._bytes > self._max:
+                self._drop(next(iter(self._entries)))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        with self._lock:
+            for key in keys:
+                self._drop(key)
+
+    def hit(self, key: str, window: float) -> int:
+        with self._lock:
+            now = self._clock()
+            count, ends = self._counts.get(key, (0, 0.0))
+            if ends <= now:
+                self._counts.pop(key, None)
+                count, ends = 0, now + window
+            self._counts[key] = (count + 1, ends)
+            oldest = next(iter(self._counts))
+            if len(self._counts) > _MOST_COUNTS or self._counts[oldest][1] <= now:
+                del self._counts[oldest]
+            return count + 1
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(key, entry[0])
+
+
+def _size(key: str, value: bytes) -> int:
+    return len(key) + len(value) + _OVERHEAD

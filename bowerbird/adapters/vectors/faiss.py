@@ -1,0 +1,210 @@
+"""`Vectors` in one folder, in process: exact while small, then a FAISS graph refined from disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bowerbird.adapters.vectors.generation import Generation
+from bowerbird.adapters.vectors.log import current, locked
+from bowerbird.ports import Found, Unavailable
+
+if TYPE_CHECKING:
+    from bowerbird.ports import Floats, Ints
+
+MOST = 10_000
+"""Neighbours one query may ask for."""
+STALE = 0.05
+"""Share of the indexed rows that may be new or dead before the index is built again."""
+PATIENCE = 2.0
+"""Seconds between two looks at whether a build is due."""
+
+
+class FaissVectors:
+    """See `ports.Vectors`. Several processes may add, remove and search in the same folder at once.
+
+    Up to `exact_below` rows every answer is exact. Past that a process of its own builds an index, and
+    again whenever enough has changed; queries go on meanwhile and scan what is not yet indexed.
+    `effort` is how many rows a query considers closely: more is better recall and slower.
+    """
+
+    def __init__(self, folder: Path, dim: int, exact_below: int = 20_000, effort: int = 96) -> None:
+        self.dim = dim
+        self.effort = effort
+        self.exact_below = exact_below
+        self._folder = folder
+        self._mutex = threading.RLock()
+        self._builder: subprocess.Popen[bytes] | None = None
+        self._follower: threading.Thread | None = None
+        self._look_again = 0.0
+        self._pointer = folder / "current"
+        self._stamp = 0
+        self._closed = False
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_dim(folder / "dim", dim)
+        self._live = self._open()
+
+    def add(self, ids: Ints, vectors: Floats) -> None:
+        """Raises `ValueError` for ids that are not positive int64 and rows that are not unit float32."""
+        ids, vectors = _ids(ids), _unit(vectors, self.dim)
+        if len(ids) != len(vectors):
+            raise ValueError(f"{len(ids)} ids for {len(vectors)} vectors")
+        self._append(ids, vectors)
+
+    def remove(self, ids: Ints) -> None:
+        """Ids that are not there are no error."""
+        ids = _ids(ids)
+        with self._mutex:
+            live = self._fresh()
+            known = ids[live.places(ids) >= 0]
+            if len(known):
+                self._append(-known, np.empty((0, self.dim), np.float32))
+
+    def search(self, queries: Floats, k: int) -> Found:
+        """Raises `ValueError` for queries that are not unit float32 and a `k` outside 1..`MOST`."""
+        queries = _unit(queries, self.dim)
+        if not 1 <= k <= MOST:
+            raise ValueError(f"k is {k}; it must be within 1 and {MOST}")
+        with self._mutex:
+            live = self._fresh(wait=False)
+        return Found(*live.search(queries, k, self.effort))
+
+    def get(self, ids: Ints) -> Floats:
+        ids = _ids(ids)
+        found = np.zeros((len(ids), self.dim), np.float32)
+        with self._mutex:
+            live = self._fresh()
+            places = live.places(ids)
+        found[places >= 0] = live.rows[places[places >= 0]]
+        return found
+
+    def __len__(self) -> int:
+        with self._mutex:
+            return self._fresh().alive
+
+    def close(self) -> None:
+        """Ends a build under way; the next process to open the folder starts it again."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            if self._builder:
+                self._builder.terminate()
+                self._builder.wait()
+            self._live.close()
+
+    def _append(self, entries: Ints, rows: Floats) -> None:
+        with self._mutex:
+            with locked(self._folder / "lock"):
+                live = self._fresh()
+                live.log.append(entries, rows)
+            live.refresh()
+
+    def _fresh(self, wait: bool = True) -> Generation:
+        """The live generation with all that any process has appended to it.
+
+        Without `wait` it may be the one before, while a thread opens the newest: at 1,000,000 rows
+        that takes too long for a query.
+        """
+        if self._moved():
+            if wait:
+                self._follow()
+            elif self._follower is None or not self._follower.is_alive():
+                self._follower = threading.Thread(target=self._follow, name="vectors-follow", daemon=True)
+                self._follower.start()
+        self._live.refresh()
+        self._build_if_due()
+        return self._live
+
+    def _moved(self) -> bool:
+        """Whether another generation is live. To look at the file's time is ten times as fast as to
+        read the file."""
+        try:
+            stamp = self._pointer.stat().st_mtime_ns
+        except FileNotFoundError:
+            return False
+        if stamp != self._stamp and current(self._folder) == self._live.log.generation:
+            self._stamp = stamp
+        return stamp != self._stamp
+
+    def _follow(self) -> None:
+        """Move to the newest generation."""
+        newest = self._open()
+        with self._mutex:
+            stale = newest
+            if newest.log.generation > self._live.log.generation and not self._closed:
+                stale, self._live = self._live, newest
+            stale.close()
+
+    def _open(self) -> Generation:
+        for _ in range(100):
+            try:
+                opened = Generation(self._folder, self.dim, current(self._folder))
+            except FileNotFoundError:
+                time.sleep(0.01)
+                continue
+            if opened.log.generation == current(self._folder):
+                return opened
+            opened.close()
+        raise Unavailable(f"vectors: {self._folder} names a generation that is not there; restore it from a backup")
+
+    def _build_if_due(self) -> None:
+        if time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + PATIENCE
+        live = self._live
+        dead, tail = live.count - live.alive, live.count - live.sealed
+        if live.alive < self.exact_below:
+            due = dead > max(live.alive, self.exact_below)
+        else:
+            due = dead + tail >= max(self.exact_below // 4, STALE * live.sealed)
+        if not due or (self._builder and self._builder.poll() is None):
+            return
+        with locked(self._folder / "building", wait=False) as free:
+            if free:
+                module = "bowerbird.adapters.vectors.build"
+                command = [sys.executable, "-m", module, str(self._folder), str(self.dim), str(self.exact_below)]
+                self._builder = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=_every_core())
+
+
+def _check_dim(path: Path, dim: int) -> None:
+    with locked(path.with_name("lock")):
+        if not path.exists() or not path.read_text():
+            path.write_text(str(dim))
+    if int(path.read_text()) != dim:
+        raise ValueError(f"{path.parent} holds vectors of {path.read_text()} numbers, not {dim}")
+
+
+def _ids(ids: Ints) -> Ints:
+    ids = np.asarray(ids)
+    if ids.dtype != np.int64 or ids.ndim != 1:
+        raise ValueError("ids must be a one-dimensional int64 array")
+    if len(ids) and ids.min() < 1:
+        raise ValueError("ids must be above zero")
+    return ids
+
+
+def _unit(vectors: Floats, dim: int) -> Floats:
+    vectors = np.asarray(vectors)
+    if vectors.dtype != np.float32:
+        raise ValueError("vectors must be a float32 array")
+    if vectors.ndim != 2 or vectors.shape[1] != dim or not len(vectors):
+        raise ValueError(f"vectors must be (n, {dim}) with n above zero, not {vectors.shape}")
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    # Written so that NaN fails too.
+    if not (np.abs(squares - 1) < 0.01).all():
+        raise ValueError("vectors must be finite and of length 1")
+    return np.ascontiguousarray(vectors)
+
+
+def _every_core() -> dict[str, str]:
+    """The builder's environment: a web process holds its own BLAS to one thread, the builder wants all."""
+    held = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    return {name: value for name, value in os.environ.items() if name not in held}
