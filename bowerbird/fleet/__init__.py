@@ -1,0 +1,1 @@
+"""The processes that make a service, and how many of each."""
