@@ -1,0 +1,64 @@
+"""Search: by words, by colour, by picture, by a part of a picture, or by several of these at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from litestar import Request, get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import ClientException
+from litestar.params import Body, QueryParameter
+
+from bowerbird.ingest import upload
+from bowerbird.model import Scope
+from bowerbird.search.ask import Query
+from bowerbird.web import finding, limits
+from bowerbird.web.api.shapes import Bookmark, Limit, PathId, PictureQuery, Wall
+from bowerbird.web.auth import Viewer
+from bowerbird.web.errors import told
+from bowerbird.web.finding import BoxText
+from bowerbird.web.site import Site
+
+UPLOAD = Body(media_type=RequestEncodingType.MULTI_PART)
+Words = Annotated[str, QueryParameter(max_length=200, description="Words; the last may be a beginning.")]
+Colour = Annotated[str, QueryParameter(pattern="^(#?[0-9A-Fa-f]{6})?$", description="A colour as `rrggbb`.")]
+
+
+@get("/search", sync_to_thread=True)
+def search(
+    site: Site,
+    viewer: Viewer,
+    q: Words = "",
+    colour: Colour = "",
+    pin: PathId | None = None,
+    box: BoxText = None,
+    bookmark: Bookmark = None,
+    limit: Limit = 25,
+) -> Wall:
+    """Words, a colour, a pin or a part of it (`box`), each alone or fused into one ranking."""
+    hexed = f"#{colour.removeprefix('#')}" if colour else ""
+    if not (re.search(r"\w", q) or hexed or pin):
+        raise ClientException("Ask for words (`q`), a `colour` or a `pin`.", status_code=422)
+    query = finding.of_pin(site, viewer.id, pin, box, q, hexed) if pin else Query(words=q, colour=hexed)
+    with told():
+        return Wall(*finding.found(site, viewer.id, query, bookmark, limit))
+
+
+@post("/search/picture", opt={"scope": Scope.READ, "upload": True, "also": [429]}, status_code=200, sync_to_thread=True)
+def search_picture(
+    request: Request[Any, Any, Any],
+    site: Site,
+    viewer: Viewer,
+    data: Annotated[PictureQuery, UPLOAD],
+    limit: Limit = 25,
+) -> Wall:
+    """Pictures that belong with one that you upload, or with a part of it. It is not kept."""
+    who = f"user-{viewer.id}" if viewer.id else limits.address(request, site.rules.trusted_proxies)
+    limits.allow(site.engines.cache, f"look:{who}", limits.SEARCHES_PER_MINUTE, 60.0)
+    content = data.picture.file.read(site.rules.max_upload + 1)
+    with told():
+        upload.check(content, site.rules.max_upload)
+    vector = finding.of_picture(site, content, data.box)
+    found, _ = finding.found(site, viewer.id, Query(vector=vector), None, limit)
+    return Wall(found, None)

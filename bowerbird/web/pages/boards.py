@@ -1,0 +1,121 @@
+"""A board's page, and making, changing and deleting boards."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotFoundException
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect
+
+from bowerbird.catalog import NotFound, boards, pins, users
+from bowerbird.model import Board
+from bowerbird.web.auth import Viewer, logged_in
+from bowerbird.web.pages.walls import PAGE, Bookmark, Part, PathId, address, cut, show
+from bowerbird.web.site import Site
+
+
+class BoardForm(msgspec.Struct):
+    name: str = ""
+    description: str = ""
+    secret: str = ""
+
+
+class MemberForm(msgspec.Struct):
+    username: str = ""
+    remove: str = ""
+
+
+Form = Annotated[BoardForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+Members = Annotated[MemberForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
+
+
+def href(board: Board) -> str:
+    return f"/u/{board.username}/{board.slug}"
+
+
+@get("/u/{username:str}/{slug:str}", sync_to_thread=True, include_in_schema=False)
+def board(
+    site: Site, viewer: Viewer, username: str, slug: str, bookmark: Bookmark = 0, part: Part = ""
+) -> Response[str]:
+    with site.engines.database.read() as conn:
+        found = boards.by_slug(conn, username, slug, viewer.id)
+        if found is None:
+            raise NotFoundException("There is no such board, or it is not for you to see.")
+        on_it = pins.of_board(conn, found.id, viewer.id, bookmark or None, PAGE + 1)
+        members = boards.members(conn, found.id)
+        may_write = viewer.id is not None and boards.may_write(conn, found.id, viewer.id)
+    wall, more = cut(site, viewer, on_it, href(found))
+    mine = found.user_id == viewer.id
+    return show(
+        site, viewer, part, "board.html", wall, more, board=found, members=members, mine=mine, may_write=may_write
+    )
+
+
+@get("/boards/new", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def new_form(site: Site, viewer: Viewer) -> Response[str]:
+    return site.page(viewer, "board_form.html", board=None, form=BoardForm(), members=[], wrong="")
+
+
+@post("/boards/new", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def create(site: Site, viewer: Viewer, data: Form) -> Response[str] | Redirect:
+    try:
+        with site.engines.database.write() as conn:
+            made = boards.create(conn, viewer.known().id, data.name, data.description, bool(data.secret))
+    except ValueError as error:
+        context: dict[str, Any] = {"board": None, "form": data, "members": [], "wrong": str(error)}
+        return site.page(viewer, "board_form.html", status=422, **context)
+    return Redirect(href(made), status_code=303)
+
+
+@get("/boards/{board_id:int}/edit", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def edit_form(
+    site: Site, viewer: Viewer, board_id: PathId, wrong: Annotated[str, QueryParameter(max_length=200)] = ""
+) -> Response[str]:
+    with site.engines.database.read() as conn:
+        found = boards.get(conn, board_id, viewer.id)
+        if found is None or found.user_id != viewer.id:
+            raise NotFound("There is no such board of yours.")
+        members = boards.members(conn, board_id)
+    form = BoardForm(found.name, found.description, "1" if found.secret else "")
+    return site.page(viewer, "board_form.html", board=found, form=form, members=members, wrong=wrong)
+
+
+@post("/boards/{board_id:int}/edit", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def edit(site: Site, viewer: Viewer, board_id: PathId, data: Form) -> Redirect:
+    try:
+        with site.engines.database.write() as conn:
+            changed = boards.update(conn, board_id, viewer.known().id, data.name, data.description, bool(data.secret))
+    except ValueError as error:
+        return Redirect(address(f"/boards/{board_id}/edit", wrong=str(error)), status_code=303)
+    return Redirect(href(changed), status_code=303)
+
+
+@post("/boards/{board_id:int}/members", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def members(site: Site, viewer: Viewer, board_id: PathId, data: Members) -> Redirect:
+    me = viewer.known().id
+    wrong = ""
+    with site.engines.database.write() as conn:
+        if data.remove.isdecimal():
+            boards.remove_member(conn, board_id, int(data.remove), me)
+        elif (person := users.by_name(conn, data.username)) is None:
+            wrong = "There is nobody of that name."
+        elif person.id == me:
+            wrong = "The board is yours already."
+        else:
+            boards.add_member(conn, board_id, person.id, me)
+    return Redirect(address(f"/boards/{board_id}/edit", wrong=wrong), status_code=303)
+
+
+@post("/boards/{board_id:int}/delete", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def delete(site: Site, viewer: Viewer, board_id: PathId) -> Redirect:
+    me = viewer.known()
+    with site.engines.database.write() as conn:
+        boards.delete(conn, board_id, me.id)
+    return Redirect(f"/u/{me.username}", status_code=303)
+
+
+ROUTES = [board, new_form, create, edit_form, edit, members, delete]

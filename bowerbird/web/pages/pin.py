@@ -1,0 +1,184 @@
+"""A pin's page, its words, and the boards it is saved to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import msgspec
+from litestar import Response, get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import HTTPException
+from litestar.params import Body
+from litestar.response import Redirect
+
+from bowerbird.catalog import boards, pins, users
+from bowerbird.ingest import lifecycle
+from bowerbird.model import Board, Look, Pin, State
+from bowerbird.search import duplicates
+from bowerbird.web import finding
+from bowerbird.web.auth import Viewer, logged_in
+from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
+from bowerbird.web.finding import BoxText
+from bowerbird.web.pages.walls import PAGE, Bookmark, Part, PathId, address, show
+from bowerbird.web.site import Site
+
+URL = Body(media_type=RequestEncodingType.URL_ENCODED)
+FIELDS = ("title", "description", "link", "alt")
+
+
+KINDS = {"crop": "cropped", "resize": "other size", "recompress": "saved anew", "flip": "mirrored"}
+
+
+class Words(msgspec.Struct):
+    title: str = ""
+    description: str = ""
+    link: str = ""
+    alt: str = ""
+
+
+class Choice(msgspec.Struct):
+    """A board by id, to save to or (`off`) to take from; or the name of a new one."""
+
+    board: str = ""
+    off: str = ""
+    name: str = ""
+    secret: str = ""
+
+
+class Kin(NamedTuple):
+    kind: str
+    card: Card
+
+
+class Row(NamedTuple):
+    board: Board
+    held: bool
+    cover: str
+
+
+@get("/pin/{pin_id:int}", sync_to_thread=True, include_in_schema=False)
+def pin(
+    site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Bookmark = 0, part: Part = ""
+) -> Response[str]:
+    shown = finding.pin(site, viewer.id, pin_id)
+    near, following = _related(site, viewer, shown, box, bookmark)
+    more = address(f"/pin/{pin_id}", box=box or "", bookmark=following) if following else ""
+    if part == "wall":
+        return show(site, viewer, part, "pin.html", near, more)
+    look = looks(site.engines, [shown.image.media]).get(shown.image.media)
+    about = _about(site, viewer, shown, look)
+    return show(site, viewer, part, "pin.html", near, more, box=box, **about)
+
+
+def _related(site: Site, viewer: Viewer, shown: Pin, box: str | None, bookmark: int) -> tuple[list[Card], str]:
+    if shown.image.state is not State.READY:
+        return [], ""
+    near, following = finding.related(site, viewer.id, shown.id, box, str(bookmark) if bookmark else None, PAGE)
+    return near, following or ""
+
+
+def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[str, Any]:
+    """What the page says of a pin."""
+    mine = shown.user_id == viewer.id
+    with site.engines.database.read() as conn:
+        owner = users.by_id(conn, shown.user_id)
+        held = boards.holding(conn, shown.id, viewer.id)
+    sources = renditions(shown, look, site.signer)
+    described = ", ".join(tag.name for tag in look.tags[:2]) if look else ""
+    return {
+        "pin": shown,
+        "owner": owner,
+        "mine": mine,
+        "held": held[:6],
+        "look": look,
+        "name": shown.title or described.capitalize() or "Untitled",
+        "alt": shown.alt or shown.title or described or "Picture",
+        "source": urlsplit(shown.link).netloc.removeprefix("www."),
+        "sources": sources,
+        "srcset": ", ".join(f"{url} {width}w" for url, width, _ in sources),
+        "width": look.width if look else 0,
+        "height": look.height if look else 0,
+        "animation": animation(shown, look, site.signer),
+        "kin": _kin(site, viewer, shown) if mine and sources else [],
+    }
+
+
+def _kin(site: Site, viewer: Viewer, shown: Pin) -> list[Kin]:
+    """For its owner: pins with nearly the same picture."""
+    near = duplicates.near_duplicates(site.engines, shown.image.id, viewer.id, site.darkroom)
+    with site.engines.database.read() as conn:
+        found = pins.for_images(conn, [image.id for image, _ in near], viewer.id)
+    known = [(str(kind), found[image.id]) for image, kind in near if image.id in found][:6]
+    drawn = cards(site.engines, [one for _, one in known], viewer.id, site.signer)
+    return [Kin(KINDS.get(kind, kind), card) for (kind, _), card in zip(known, drawn, strict=True) if card.src]
+
+
+@get("/pin/{pin_id:int}/edit", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def edit_form(site: Site, viewer: Viewer, pin_id: PathId) -> Response[str]:
+    return site.page(viewer, "pin_edit.html", pin=_own(site, viewer, pin_id), wrong="")
+
+
+@post("/pin/{pin_id:int}/edit", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def edit(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Words, URL]) -> Response[Any]:
+    fields = {name: getattr(data, name) for name in FIELDS}
+    try:
+        with site.engines.database.write() as conn:
+            pins.update(conn, pin_id, viewer.known().id, **fields)
+    except ValueError as error:
+        tried = msgspec.structs.replace(_own(site, viewer, pin_id), **fields)
+        return site.page(viewer, "pin_edit.html", status=422, pin=tried, wrong=str(error))
+    return Redirect(f"/pin/{pin_id}", status_code=303)
+
+
+@post("/pin/{pin_id:int}/delete", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def delete(site: Site, viewer: Viewer, pin_id: PathId) -> Redirect:
+    me = viewer.known()
+    lifecycle.delete_pin(site.engines, pin_id, me.id, admin=viewer.is_admin)
+    return Redirect(f"/u/{me.username}?what=pins", status_code=303)
+
+
+def _own(site: Site, viewer: Viewer, pin_id: int) -> Pin:
+    shown = finding.pin(site, viewer.id, pin_id)
+    if shown.user_id != viewer.id:
+        raise HTTPException("Only its owner may change a pin.", status_code=403)
+    return shown
+
+
+@get("/pin/{pin_id:int}/save", sync_to_thread=True, include_in_schema=False)
+def save_form(site: Site, viewer: Viewer, pin_id: PathId, part: Part = "") -> Response[Any]:
+    if viewer.user is None:
+        return Redirect(address("/login", next=f"/pin/{pin_id}/save"))
+    return _picker(site, viewer, pin_id, part)
+
+
+@post("/pin/{pin_id:int}/save", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def save(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Choice, URL], part: Part = "") -> Response[Any]:
+    me = viewer.known().id
+    with site.engines.database.write() as conn:
+        if data.board.isdecimal():
+            board_id = int(data.board)
+        else:
+            board_id = boards.create(conn, me, data.name, secret=bool(data.secret)).id
+        (boards.unsave if data.off else boards.save)(conn, board_id, pin_id, me)
+        board = boards.get(conn, board_id, me)
+    if part != "dialog":
+        return Redirect(f"/pin/{pin_id}", status_code=303)
+    answer = _picker(site, viewer, pin_id, part)
+    name = board.name if board else ""
+    answer.headers["X-Said"] = quote(f"Taken from {name}" if data.off else f"Saved to {name}")
+    return answer
+
+
+def _picker(site: Site, viewer: Viewer, pin_id: int, part: Part) -> Response[str]:
+    me = viewer.known().id
+    with site.engines.database.read() as conn:
+        shown = finding.pin(site, me, pin_id)
+        mine = boards.of_user(conn, me, me)
+        held = {board.id for board in boards.holding(conn, pin_id, me)}
+    drawn = [(board, covers(board, me, site.signer)) for board in mine]
+    rows = [Row(board, board.id in held, urls[0] if urls else "") for board, urls in drawn]
+    return site.page(viewer, "save.html" if part == "dialog" else "save_page.html", pin=shown, rows=rows)
+
+
+ROUTES = [pin, edit_form, edit, delete, save_form, save]

@@ -1,0 +1,64 @@
+"""What every handler needs: the open engines, the darkroom, the signer, the rules, and how to render a page."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment
+from litestar import Response
+
+from bowerbird.darkroom.process import Darkroom
+from bowerbird.ports import Engines
+from bowerbird.web.media import Signer
+
+if TYPE_CHECKING:
+    from bowerbird.web.auth import Viewer
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that handlers obey, as plain values."""
+
+    public_url: str = ""
+    signup_open: bool = True
+    secure_cookies: bool = False
+    session_days: int = 30
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    login_tries: int = 10
+    uploads_per_hour: int = 2000
+    max_upload: int = 64 << 20
+    """Bytes."""
+    max_pixels: int = 150_000_000
+
+
+class Site:
+    """One a process, shared by all its threads."""
+
+    def __init__(
+        self, engines: Engines, darkroom: Darkroom, signer: Signer, rules: Rules, templates: Environment
+    ) -> None:
+        self.engines = engines
+        self.darkroom = darkroom
+        self.signer = signer
+        self.rules = rules
+        self.templates = templates
+        self.turn = threading.BoundedSemaphore(2)
+        """Around reads that are mostly Python: more threads at once only fight for the interpreter's lock, which
+        SQLite gives up at every row. Never held while waiting for the darkroom."""
+        self.closing = threading.Event()
+        """Set when the service stops, so that open streams end at once."""
+
+    def page(self, viewer: Viewer, template: str, *, status: int = 200, **context: Any) -> Response[str]:
+        """An HTML page, rendered here in the handler's own thread rather than on the event loop.
+
+        Templates are given `viewer`, `rules` and `csrf` (empty for those not logged in).
+        """
+        html = self.templates.get_template(template).render(
+            viewer=viewer, rules=self.rules, csrf=viewer.csrf, **context
+        )
+        # What a page shows depends on who looks, and pages carry the CSRF token.
+        headers = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+        return Response(html, status_code=status, media_type="text/html", headers=headers)
