@@ -1,0 +1,209 @@
+"""Commands that look after a service: doctor, jobs, settings, version."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import fields
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.table import Table
+
+from bowerbird import __version__, wiring
+from bowerbird.cli.service import check_port
+from bowerbird.cli.terminal import Data, app, opened, out, settings_for
+from bowerbird.model import State
+from bowerbird.ports import Encoder, Unavailable
+from bowerbird.settings import BadSetting, Settings
+
+jobs_app = typer.Typer(no_args_is_help=True, help="Jobs that were parked after their last try: parked, retry.")
+app.add_typer(jobs_app, name="jobs")
+
+
+LEAST_FREE = 2**30
+"""Bytes of free disk below which the doctor complains."""
+
+LOADERS = (
+    "jpegload_buffer",
+    "pngload_buffer",
+    "webpload_buffer",
+    "heifload_buffer",
+    "gifload_buffer",
+    "tiffload_buffer",
+)
+
+
+class Finding(NamedTuple):
+    ok: bool
+    what: str
+    says: str
+
+
+@app.command(epilog="Example: `bowerbird doctor --data /srv/pins`")
+def doctor(data: Data = None) -> None:
+    """Check the set-up, and say what to do about what is wrong."""
+    bad = 0
+    for finding in examine(settings_for(data=data)):
+        bad += not finding.ok
+        mark = "[green]ok [/green]" if finding.ok else "[red]bad[/red]"
+        out.print(f"{mark} {finding.what:<9} {finding.says}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if bad else 0)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at each part in turn; a part that fails does not hide the next."""
+    for what, look in LOOKS.items():
+        try:
+            yield Finding(True, what, look(settings))
+        except (BadSetting, Unavailable, OSError, RuntimeError, ValueError) as error:
+            yield Finding(False, what, str(error))
+
+
+@jobs_app.command("parked", epilog="Example: `bowerbird jobs parked`")
+def jobs_parked(data: Data = None) -> None:
+    """Jobs given up after their last try, each with its error."""
+    table = Table("id", "kind", "what", "tries", "parked", "error")
+    with opened(settings_for(data=data)) as engines:
+        for parked in engines.queue.parked():
+            when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(parked.parked_at))
+            table.add_row(
+                parked.job.id, parked.job.kind, str(parked.job.payload), str(parked.tries), when, parked.error
+            )
+    out.print(table)
+
+
+@jobs_app.command("retry", epilog="Example: `bowerbird jobs retry` or `bowerbird jobs retry 41 42`")
+def jobs_retry(
+    ids: Annotated[list[str] | None, typer.Argument(help="All of them if none is named.")] = None, data: Data = None
+) -> None:
+    """Send parked jobs again."""
+    with opened(settings_for(data=data)) as engines:
+        out.print(f"{engines.queue.retry(ids or None)} jobs sent again.")
+
+
+@app.command(epilog="Example: `bowerbird settings`")
+def settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
+) -> None:
+    """Every setting, its value now, and what it does."""
+    if markdown:
+        print(settings_page(), end="")  # noqa: T201
+        return
+    current = settings_for()
+    table = Table("setting", "now", "what it does")
+    for field in fields(Settings):
+        value = "(hidden)" if field.name == "secret" and current.secret else str(getattr(current, field.name))
+        table.add_row(f"BOWERBIRD_{field.name.upper()}", value, field.metadata["doc"])
+    out.print(table)
+
+
+def settings_page() -> str:
+    """`docs/settings.md`."""
+    rows = [
+        f"| `BOWERBIRD_{field.name.upper()}` | {f'`{field.default}`' if str(field.default) else ''} "
+        f"| {field.metadata['doc']} |\n"
+        for field in fields(Settings)
+    ]
+    return (
+        "# Settings\n\n"
+        "Each is an environment variable. For each, `<NAME>_FILE` may name a file that holds the value instead, for\n"
+        "secrets. A variable that begins with `BOWERBIRD_` and is no setting stops the start, so a slip of the pen\n"
+        "does not pass unseen. This page is what `bowerbird settings --markdown` prints.\n\n"
+        "| setting | default | what it does |\n|---|---|---|\n" + "".join(rows)
+    )
+
+
+@app.command(epilog="Example: `bowerbird version`")
+def version() -> None:
+    """The version."""
+    out.print(f"bowerbird {__version__}")
+
+
+def _python(_: Settings) -> str:
+    return f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _folder(settings: Settings) -> str:
+    wiring.prepare(settings.data)
+    free = shutil.disk_usage(settings.data).free
+    if free < LEAST_FREE:
+        raise OSError(f"{settings.data} has {free >> 20} MiB left. Make room: uploads will soon be refused.")
+    return f"{settings.data} may be written to and has {free / 2**30:.1f} GiB left"
+
+
+def _vips(_: Settings) -> str:
+    import pyvips
+
+    missing = [name for name in LOADERS if not pyvips.type_find("VipsOperation", name)]
+    if missing:
+        raise RuntimeError(f"libvips lacks {', '.join(missing)}. Install the pyvips-binary wheel.")
+    return ".".join(str(pyvips.version(part)) for part in range(3))
+
+
+def _engines(settings: Settings) -> str:
+    from bowerbird.catalog import images, users
+
+    with opened(settings) as engines:
+        with engines.database.read() as conn:
+            counts = images.counts(conn)
+            people = users.count(conn)
+        states = ", ".join(f"{number} {state}" for state, number in counts.items()) or "no pictures yet"
+        return f"catalog, blobs, queue, metadata and events answer: {states}; {people} accounts"
+
+
+def _index(settings: Settings) -> str:
+    from bowerbird.catalog import images
+
+    with opened(settings) as engines:
+        with engines.database.read() as conn:
+            ready = images.counts(conn)[State.READY]
+        known = len(engines.looks)
+    if known < ready:
+        raise RuntimeError(f"only {known} of {ready} pictures can be found by their look. Run `bowerbird reindex`.")
+    return f"{known} vectors of {ready} pictures"
+
+
+def _queue(settings: Settings) -> str:
+    queue = wiring.queue(settings)
+    parked = len(queue.parked())
+    if parked:
+        raise RuntimeError(f"{parked} jobs are parked. See `bowerbird jobs parked`, then `bowerbird jobs retry`.")
+    return f"{queue.depth()} jobs wait"
+
+
+def _encoder(settings: Settings) -> str:
+    with closing(wiring.darkroom(settings)) as room:
+        return room.run(_try_encoder)
+
+
+def _try_encoder(encoder: Encoder) -> str:
+    import numpy as np
+
+    started = time.perf_counter()
+    encoder.encode(np.zeros((1, encoder.size, encoder.size, 3), np.uint8))
+    return f"{encoder.version}: {encoder.dim} numbers a picture, {1000 * (time.perf_counter() - started):.0f} ms"
+
+
+def _port(settings: Settings) -> str:
+    try:
+        check_port(settings)
+    except BadSetting:
+        return f"{settings.port} is in use; fine if that is this service running"
+    return f"{settings.port} on {settings.host} is free"
+
+
+LOOKS: dict[str, Callable[[Settings], str]] = {
+    "python": _python,
+    "folder": _folder,
+    "libvips": _vips,
+    "engines": _engines,
+    "index": _index,
+    "queue": _queue,
+    "encoder": _encoder,
+    "port": _port,
+}

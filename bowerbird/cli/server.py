@@ -1,0 +1,43 @@
+"""The web processes: Granian in front of `web.app`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from granian import Granian
+from granian.constants import Interfaces
+from litestar import Litestar
+
+from bowerbird import wiring
+from bowerbird.fleet.tether import tether
+from bowerbird.settings import load
+from bowerbird.web.app import create_app
+
+
+def run(host: str, port: int, workers: int, parent: int | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. Settings reach the workers through the environment."""
+    if parent is not None:
+        tether(parent, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    Granian(
+        "bowerbird.cli.server:worker_app",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        workers=workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        log_enabled=False,
+    ).serve()
+
+
+def worker_app() -> Litestar:
+    """The application of one web process, which ends with the process that serves it."""
+    tether(os.getppid(), lambda: os._exit(0))
+    # The event loop must not wait 5 ms, Python's own choice, for each thread that is busy with an answer.
+    sys.setswitchinterval(0.0005)
+    settings = load()
+    return create_app(settings, wiring.connect(settings), wiring.darkroom(settings), close=True)
