@@ -1,0 +1,138 @@
+"""Search by words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from bowerbird.adapters.database.sqlite import SqliteDatabase
+from bowerbird.catalog import boards, images, pins, words
+from bowerbird.model import User
+from tests.catalog.conftest import a_pin, a_user, an_image
+
+
+@pytest.fixture
+def ada(conn: Connection) -> User:
+    return a_user(conn, "ada")
+
+
+def found(conn: Connection, text: str) -> list[int]:
+    return [pin_id for pin_id, _, _ in words.find(conn, text, None, 50)]
+
+
+@pytest.mark.parametrize(
+    ("title", "query"),
+    [
+        ("Running shoes", "run"),
+        ("Running shoes", "runni"),
+        ("Running shoes", "shoe runnin"),
+        ("A painted fence", "painting"),
+        ("Sunset over the bay", "sunse"),
+        ("Sunset over the bay", "BAY sunsets"),
+        ("Crème brûlée", "creme brulee"),
+        ("creme", "Crème"),
+        ("don't panic", "don't"),
+        ("don't panic", "dont' OR panic"),
+        ("東京の夜景", "夜景"),
+        ("東京の夜景", "東京"),
+        ("東京の夜景", "夜"),
+        ("Ночь в Москве", "ночь"),
+        ("C3PO_robot", "robot"),
+        ("İstanbul", "istanbul"),
+        ("ﬁne ﬂowers", "flowers"),
+    ],
+)
+def test_found(conn: Connection, ada: User, title: str, query: str) -> None:
+    pin = a_pin(conn, ada, title)
+    a_pin(conn, ada, "something else")
+    assert found(conn, query) == [pin.id]
+
+
+@pytest.mark.parametrize("query", ["", "  ", "🌸", '"', "*", "NOT", "()", "a" * 10_000, "title:", "京夜", "xrunning"])
+def test_not_found(conn: Connection, ada: User, query: str) -> None:
+    a_pin(conn, ada, "Running shoes, 東京の夜景")
+    assert found(conn, query) == []
+
+
+def test_every_field_is_searched_and_the_title_counts_most(conn: Connection, ada: User) -> None:
+    filler = "some other words that make it longer"
+    described, _ = pins.create(conn, ada.id, an_image(conn).id, title=filler, description=f"quagga {filler}")
+    boarded = a_pin(conn, ada, filler, boards.create(conn, ada.id, f"Quagga {filler}").id)
+    tagged, _ = pins.create(conn, ada.id, an_image(conn, tags=("quagga",)).id, title=filler)
+    titled = a_pin(conn, ada, f"{filler} quagga")
+    ranking = found(conn, "quagga")
+    assert sorted(ranking) == sorted([described.id, boarded.id, tagged.id, titled.id])
+    assert ranking[0] == titled.id
+    assert ranking[-1] == described.id
+    scores = [score for _, _, score in words.find(conn, "quagga", None, 9)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] > 0
+
+
+def test_all_words_before_any(conn: Connection, ada: User) -> None:
+    both, one = a_pin(conn, ada, "green lamp"), a_pin(conn, ada, "green chair")
+    assert found(conn, "green lamp") == [both.id]
+    assert found(conn, "chair lamp") == [one.id, both.id] or found(conn, "chair lamp") == [both.id, one.id]
+    assert found(conn, "green unicorn") == [one.id, both.id] or found(conn, "green unicorn") == [both.id, one.id]
+
+
+def test_only_ready_pins_are_found_and_tags_arrive_with_readiness(conn: Connection, ada: User) -> None:
+    image = an_image(conn, ready=False)
+    pin, _ = pins.create(conn, ada.id, image.id, title="quagga")
+    assert found(conn, "quagga") == []
+    images.ready(conn, image.id, ["zebra"])
+    assert found(conn, "quagga") == found(conn, "zebra") == [pin.id]
+    pins.delete(conn, pin.id)
+    assert found(conn, "quagga") == []
+
+
+def test_limit(conn: Connection, ada: User) -> None:
+    for number in range(9):
+        a_pin(conn, ada, f"quagga {number}")
+    assert len(words.find(conn, "quagga", None, 4)) == 4
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory, empty_catalog: bytes) -> Iterator[SqliteDatabase]:
+    path = tmp_path_factory.mktemp("words") / "catalog.db"
+    path.write_bytes(empty_catalog)
+    database = SqliteDatabase(path)
+    with database.write() as conn:
+        ada = a_user(conn, "ada")
+        for title in ("Running shoes", "OR and NOT near", "日本", "a b c"):
+            a_pin(conn, ada, title)
+    yield database
+    database.close()
+
+
+OPERATORS = st.sampled_from([*"\"'*^-+(){}:", "AND", "OR", "NOT", "NEAR", "title:"])
+TYPED = st.lists(st.one_of(OPERATORS, st.text(max_size=5)), max_size=40).map(" ".join)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.one_of(st.text(max_size=2000), TYPED))
+@example('"')
+@example("running OR")
+@example("NEAR(a b, 3")
+@example("{title}: x*")
+@example("\ud800")
+@example("\x00")
+@example("🌸" * 5000)
+@example("shoes " * 2000)
+@example("日" * 10_000)
+def test_nothing_a_person_types_is_an_error(library: SqliteDatabase, text: str) -> None:
+    with library.read() as conn:
+        assert len(words.find(conn, text, None, 5)) <= 5
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20))
+def test_a_pin_is_found_by_its_title(library: SqliteDatabase, title: str) -> None:
+    with library.write() as conn:
+        pin, _ = pins.create(conn, 1, an_image(conn).id, title=title)
+        assert pin.id in [found[0] for found in words.find(conn, title, None, 1000)]
+        pins.delete(conn, pin.id)

@@ -1,0 +1,27 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
+
+
+def engine_missing(name: str) -> None:
+    """Skip by name on a laptop; fail where every engine is required."""
+    if os.environ.get("BOWERBIRD_TEST_REQUIRE_ENGINES") == "1":
+        pytest.fail(f"{name} is required here and is missing")
+    pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[tuple[Path, str]]:
+    """The labelled photographs: (file, label)."""
+    if not PHOTOS.exists():
+        pytest.skip("../shared/photos is not here")
+    with (PHOTOS / "labels.csv").open(encoding="utf-8") as file:
+        return [(PHOTOS / row["file"], row["label"]) for row in csv.DictReader(file)]

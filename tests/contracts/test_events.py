@@ -1,0 +1,162 @@
+"""What every event log keeps: an order, and whatever was appended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from bowerbird.adapters.events.sqlite import SqliteEvents
+from bowerbird.model import Event
+from bowerbird.ports import EventLog, Unavailable
+from tests.contracts.faults import SmallDisk, Tell, killed, together
+
+
+class Kind(NamedTuple):
+    open: Callable[[Path], EventLog]
+    disk: bool
+    """It keeps its events on a disk of ours."""
+
+
+ENGINES = {
+    "sqlite": Kind(lambda folder: SqliteEvents(folder / "events.db"), disk=True),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def log(engine: str, tmp_path: Path) -> Iterator[EventLog]:
+    log = ENGINES[engine].open(tmp_path)
+    yield log
+    log.close()
+
+
+def saves(*pins: int, user: int = 1) -> list[Event]:
+    return [Event("save", at=1.5, user_id=user, pin_id=pin) for pin in pins]
+
+
+def test_an_empty_log(log: EventLog) -> None:
+    assert log.end() == 0
+    assert log.read(0) == []
+    log.append([])
+    assert log.end() == 0
+
+
+def test_an_event_comes_as_it_was_appended(log: EventLog) -> None:
+    event = Event("ready", at=1234.5678, user_id=2**40, pin_id=3, data={"media": "ab", "tags": ["ü", None, 1.5]})
+    log.append([event, Event("failed", at=2.0)])
+    first, second = log.read(0)
+    assert msgspec.structs.replace(first, offset=0) == event
+    assert msgspec.structs.replace(second, offset=0) == Event("failed", at=2.0)
+    assert 0 < first.offset < second.offset == log.end()
+
+
+def test_data_that_is_no_json_is_refused(log: EventLog) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        log.append([*saves(1), Event("save", at=1.0, data={"x": object()})])
+    assert log.read(0) == []
+
+
+def test_readers_keep_their_own_offsets(log: EventLog) -> None:
+    log.append(saves(*range(25)))
+    seen: list[int] = []
+    after = 0
+    while events := log.read(after, most=10):
+        assert len(events) <= 10
+        seen += [each.pin_id for each in events]
+        after = events[-1].offset
+    assert seen == list(range(25))
+    assert after == log.end()
+    assert log.read(after) == []
+    log.append(saves(25))
+    assert [each.pin_id for each in log.read(after)] == [25]
+    assert len(log.read(0)) == 26
+    assert log.read(0, most=0) == []
+
+
+def test_everything_is_there_after_a_restart(engine: str, tmp_path: Path) -> None:
+    log = ENGINES[engine].open(tmp_path)
+    log.append(saves(1, 2))
+    end = log.end()
+    log.close()
+    log = ENGINES[engine].open(tmp_path)
+    assert log.end() == end
+    log.append(saves(3))
+    assert [each.pin_id for each in log.read(0)] == [1, 2, 3]
+    assert log.end() > end
+    log.close()
+
+
+def test_a_reader_that_follows_misses_nothing(log: EventLog) -> None:
+    """Offsets become visible in their order: no event appears below one that was already read."""
+
+    def write(user: int) -> None:
+        for n in range(100):
+            log.append(saves(n, n, user=user))
+
+    writers = [threading.Thread(target=write, args=(user,)) for user in range(1, 7)]
+    for thread in writers:
+        thread.start()
+    seen: list[Event] = []
+    while any(thread.is_alive() for thread in writers) or log.end() > seen[-1].offset:
+        seen += log.read(seen[-1].offset if seen else 0, most=50)
+    assert len(seen) == 1200
+    for user in range(1, 7):
+        assert [each.pin_id for each in seen if each.user_id == user] == [n for n in range(100) for _ in range(2)]
+
+
+def _append(tell: Tell, engine: str, folder: Path, user: int) -> None:
+    log = ENGINES[engine].open(folder)
+    for n in range(100):
+        log.append(saves(n, user=user))
+    tell(log.end())
+
+
+def test_processes_append_to_one_log(engine: str, tmp_path: Path, log: EventLog) -> None:
+    together(_append, [(engine, tmp_path, user) for user in (1, 2, 3)])
+    events = log.read(0)
+    assert len({each.offset for each in events}) == 300
+    for user in (1, 2, 3):
+        assert [each.pin_id for each in events if each.user_id == user] == list(range(100))
+
+
+def _append_for_ever(tell: Tell, engine: str, folder: Path) -> None:
+    log = ENGINES[engine].open(folder)
+    n = 0
+    while True:
+        log.append(saves(n, n))
+        tell(n)
+        n += 1
+
+
+def test_a_killed_writer_loses_nothing_it_was_promised(engine: str, tmp_path: Path) -> None:
+    told = killed(_append_for_ever, engine, tmp_path, after=60)
+    log = ENGINES[engine].open(tmp_path)
+    pins = [each.pin_id for each in log.read(0, most=100_000)]
+    assert len(pins) in (2 * len(told), 2 * len(told) + 2)
+    assert pins == [n for n in range(len(pins) // 2) for _ in range(2)]
+    log.close()
+
+
+def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDisk) -> None:
+    if not ENGINES[engine].disk:
+        pytest.skip("it keeps nothing on a disk of ours")
+    log = ENGINES[engine].open(small_disk.path)
+    kept = 0
+    with pytest.raises(Unavailable, match=str(small_disk.path)):
+        for n in range(10_000):
+            log.append([Event("save", at=1.0, pin_id=n, data={"filling": "x" * 2000})])
+            kept += 1
+    assert [each.pin_id for each in log.read(0, most=10_000)] == list(range(kept))
+    small_disk.grow()
+    log.append(saves(kept))
+    assert log.read(0, most=10_000)[-1].pin_id == kept
+    log.close()

@@ -1,0 +1,314 @@
+"""What every key-value store keeps: one key is changed whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from bowerbird.adapters.metadata.sqlite import SqliteMetadata
+from bowerbird.ports import Metadata, Unavailable
+from tests.contracts.conftest import Clock
+from tests.contracts.faults import SmallDisk, Tell, killed, together
+
+Timer = Callable[[], float]
+
+
+class Kind(NamedTuple):
+    open: Callable[[Path, Timer], Metadata]
+    clock: bool
+    """It takes its time from a clock of ours."""
+    disk: bool
+    """It keeps its documents on a disk of ours."""
+
+
+ENGINES = {
+    "sqlite": Kind(lambda folder, clock: SqliteMetadata(folder / "metadata.db", clock), clock=True, disk=True),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def metadata(engine: str, tmp_path: Path) -> Iterator[Metadata]:
+    metadata = ENGINES[engine].open(tmp_path, time.time)
+    yield metadata
+    metadata.close()
+
+
+def test_what_is_put_is_got(metadata: Metadata) -> None:
+    documents = {"look:1": b"one", "ключ 🐦": bytes(range(256)), "empty": b"", "'; DROP TABLE": b"x", "5": b"five"}
+    for key, value in documents.items():
+        metadata.put(key, value)
+    for key, value in documents.items():
+        assert metadata.get(key) == value
+    assert metadata.get_many([*documents, "absent"]) == documents
+
+
+def test_what_is_not_there(metadata: Metadata) -> None:
+    assert metadata.get("absent") is None
+    assert metadata.get_many(["absent", "too"]) == {}
+    assert metadata.get_many([]) == {}
+    metadata.delete(["absent"])
+    metadata.delete([])
+
+
+def test_a_key_is_taken_as_it_is(metadata: Metadata) -> None:
+    metadata.put("a", b"lower")
+    metadata.put("A", b"upper")
+    metadata.put("é", b"one character")
+    assert metadata.get("a") == b"lower"
+    assert metadata.get("e\u0301") is None
+    assert metadata.get("a ") is None
+
+
+def test_many_at_once(metadata: Metadata) -> None:
+    for n in range(300):
+        metadata.put(f"look:{n}", str(n).encode())
+    wanted = [f"look:{n}" for n in range(1000)]
+    assert metadata.get_many(wanted) == {f"look:{n}": str(n).encode() for n in range(300)}
+    assert metadata.get_many(["look:1", "look:1"]) == {"look:1": b"1"}
+
+
+@pytest.mark.parametrize("key", ["", "x" * 2000, "a\0b", "\ud800"])
+def test_a_bad_key_is_refused(metadata: Metadata, key: str) -> None:
+    for call in (
+        lambda: metadata.get(key),
+        lambda: metadata.get_many(["good", key]),
+        lambda: metadata.put(key, b"x"),
+        lambda: metadata.put_new(key, b"x"),
+        lambda: metadata.add(key, {"n": 1}),
+        lambda: metadata.delete(["good", key]),
+    ):
+        with pytest.raises(ValueError):
+            call()
+
+
+def test_a_document_is_small(metadata: Metadata) -> None:
+    metadata.put("large", b"x" * 399_000)
+    assert metadata.get("large") == b"x" * 399_000
+    with pytest.raises(ValueError, match="400000"):
+        metadata.put("large", b"y" * 400_001)
+    with pytest.raises(ValueError, match="400000"):
+        metadata.put_new("new", b"y" * 400_001)
+    assert metadata.get("large") == b"x" * 399_000
+    assert metadata.get("new") is None
+
+
+def test_a_put_replaces_the_value_and_its_time(metadata: Metadata) -> None:
+    metadata.put("key", b"old", ttl=0.2)
+    metadata.put("key", b"new")
+    time.sleep(0.25)
+    assert metadata.get("key") == b"new"
+
+
+def test_what_has_expired_is_not_returned(metadata: Metadata) -> None:
+    metadata.put("short", b"x", ttl=0.2)
+    metadata.put("long", b"y", ttl=60)
+    assert metadata.get_many(["short", "long"]) == {"short": b"x", "long": b"y"}
+    time.sleep(0.25)
+    assert metadata.get("short") is None
+    assert metadata.get_many(["short", "long"]) == {"long": b"y"}
+
+
+def test_put_new_writes_only_where_nothing_is(metadata: Metadata) -> None:
+    assert metadata.put_new("key", b"first")
+    assert not metadata.put_new("key", b"second")
+    assert metadata.get("key") == b"first"
+    metadata.delete(["key"])
+    assert metadata.put_new("key", b"third")
+    metadata.put("short", b"x", ttl=0.1)
+    assert not metadata.put_new("short", b"too early")
+    time.sleep(0.15)
+    assert metadata.put_new("short", b"for good")
+    assert metadata.get("short") == b"for good"
+
+
+def test_counters_add_up(metadata: Metadata) -> None:
+    assert metadata.add("pin:1", {"saves": 1, "clicks": 5}) == {"saves": 1, "clicks": 5}
+    assert metadata.add("pin:1", {"saves": -3}) == {"saves": -2}
+    assert metadata.add("pin:1", {"saves": 0, "clicks": 0, "seen": 0}) == {"saves": -2, "clicks": 5, "seen": 0}
+    assert metadata.add("pin:2", {"saves": 2**40}) == {"saves": 2**40}
+    assert metadata.add("pin:1", {}) == {}
+    metadata.delete(["pin:1"])
+    assert metadata.add("pin:1", {"saves": 0}) == {"saves": 0}
+
+
+def test_what_expires_leaves_the_disk(engine: str, tmp_path: Path, clock: Clock) -> None:
+    if not (ENGINES[engine].clock and ENGINES[engine].disk):
+        pytest.skip("its time cannot be turned, or its disk not seen")
+    metadata = ENGINES[engine].open(tmp_path, clock)
+    for n in range(300):
+        metadata.put(f"seen:{n}", b"x" * 20_000, ttl=10)
+        clock.now += 1
+    metadata.close()
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 2_000_000
+
+
+def test_everything_is_there_after_a_restart(engine: str, tmp_path: Path) -> None:
+    metadata = ENGINES[engine].open(tmp_path, time.time)
+    metadata.put("key", b"value")
+    metadata.add("counter", {"n": 7})
+    metadata.close()
+    metadata = ENGINES[engine].open(tmp_path, time.time)
+    assert metadata.get("key") == b"value"
+    assert metadata.add("counter", {"n": 0}) == {"n": 7}
+    metadata.close()
+
+
+def test_threads_lose_no_count_and_one_wins(metadata: Metadata) -> None:
+    won: list[bytes] = []
+
+    def work(name: bytes) -> None:
+        if metadata.put_new("winner", name):
+            won.append(name)
+        for _ in range(50):
+            metadata.add("counter", {"n": 1, "m": 2})
+
+    threads = [threading.Thread(target=work, args=(str(n).encode(),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert metadata.add("counter", {"n": 0, "m": 0}) == {"n": 400, "m": 800}
+    assert [metadata.get("winner")] == won
+
+
+def _count(tell: Tell, engine: str, folder: Path, name: str) -> None:
+    metadata = ENGINES[engine].open(folder, time.time)
+    for _ in range(80):
+        tell(metadata.add("counter", {"n": 1})["n"])
+    tell(metadata.put_new("winner", name.encode()))
+    metadata.close()
+
+
+def test_processes_lose_no_count_and_one_wins(engine: str, tmp_path: Path) -> None:
+    told = together(_count, [(engine, tmp_path, "a"), (engine, tmp_path, "b"), (engine, tmp_path, "c")])
+    assert sorted(n for each in told for n in each[:-1]) == list(range(1, 241))
+    assert sorted(each[-1] for each in told) == [False, False, True]
+
+
+def _write_for_ever(tell: Tell, engine: str, folder: Path) -> None:
+    metadata = ENGINES[engine].open(folder, time.time)
+    n = 0
+    while True:
+        metadata.put(f"key:{n % 20}", str(n).encode() * 500)
+        tell((n, metadata.add("counter", {"n": 1})["n"]))
+        n += 1
+
+
+def test_a_killed_writer_loses_nothing_it_was_promised(engine: str, tmp_path: Path) -> None:
+    told = killed(_write_for_ever, engine, tmp_path, after=100)
+    metadata = ENGINES[engine].open(tmp_path, time.time)
+    last, count = told[-1]
+    assert metadata.add("counter", {"n": 0})["n"] in (count, count + 1)
+    for n in range(last - 18, last + 1):
+        # The write in flight may have come to be, and may have replaced the oldest of these.
+        assert metadata.get(f"key:{n % 20}") in (str(n).encode() * 500, str(n + 20).encode() * 500)
+    metadata.close()
+
+
+def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDisk) -> None:
+    if not ENGINES[engine].disk:
+        pytest.skip("it keeps nothing on a disk of ours")
+    metadata = ENGINES[engine].open(small_disk.path, time.time)
+    kept = {}
+    with pytest.raises(Unavailable, match=str(small_disk.path)):
+        for n in range(1000):
+            metadata.put(f"key:{n}", str(n).encode() * 1000)
+            kept[f"key:{n}"] = str(n).encode() * 1000
+    assert metadata.get_many([f"key:{n}" for n in range(1000)]) == kept
+    small_disk.grow()
+    metadata.put("more", b"x")
+    assert metadata.get("more") == b"x"
+    metadata.close()
+
+
+KEYS = st.sampled_from(["a", "b", "look:1", "ü"])
+VALUES = st.binary(max_size=20)
+FIELDS = st.dictionaries(st.sampled_from(["saves", "clicks"]), st.integers(-1000, 1000))
+
+
+class Model(RuleBasedStateMachine):
+    """The store beside two dictionaries that do the same."""
+
+    open: Callable[[Path, Timer], Metadata]
+
+    @initialize()
+    def start(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = Clock()
+        self.metadata = type(self).open(Path(self.folder.name), self.clock)
+        self.documents: dict[str, tuple[bytes, float]] = {}
+        self.counters: dict[tuple[str, str], int] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "metadata"):
+            self.metadata.close()
+            self.folder.cleanup()
+
+    def alive(self) -> dict[str, bytes]:
+        return {key: value for key, (value, until) in self.documents.items() if until > self.clock.now}
+
+    @rule(key=KEYS, value=VALUES, ttl=st.sampled_from([None, None, 5.0, 50.0]))
+    def put(self, key: str, value: bytes, ttl: float | None) -> None:
+        self.metadata.put(key, value, ttl)
+        self.documents[key] = (value, self.clock.now + (ttl or float("inf")))
+
+    @rule(key=KEYS, value=VALUES)
+    def put_new(self, key: str, value: bytes) -> None:
+        written = self.metadata.put_new(key, value)
+        assert written == (key not in self.alive())
+        if written:
+            self.documents[key] = (value, float("inf"))
+
+    @rule(key=KEYS, fields=FIELDS)
+    def add(self, key: str, fields: dict[str, int]) -> None:
+        for field, n in fields.items():
+            self.counters[key, field] = self.counters.get((key, field), 0) + n
+        assert self.metadata.add(f"count:{key}", fields) == {field: self.counters[key, field] for field in fields}
+
+    @rule(keys=st.lists(KEYS))
+    def delete(self, keys: list[str]) -> None:
+        self.metadata.delete(keys)
+        for key in keys:
+            self.documents.pop(key, None)
+
+    @rule(key=KEYS)
+    def delete_counters(self, key: str) -> None:
+        self.metadata.delete([f"count:{key}"])
+        self.counters = {(k, field): n for (k, field), n in self.counters.items() if k != key}
+
+    @rule(seconds=st.sampled_from([1.0, 6.0, 60.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def restart(self) -> None:
+        self.metadata.close()
+        self.metadata = type(self).open(Path(self.folder.name), self.clock)
+
+    @invariant()
+    def it_holds_what_the_model_holds(self) -> None:
+        if hasattr(self, "metadata"):
+            assert self.metadata.get_many(["a", "b", "look:1", "ü"]) == self.alive()
+            assert self.metadata.get("a") == self.alive().get("a")
+
+
+def test_it_does_what_its_model_does(engine: str) -> None:
+    if not ENGINES[engine].clock:
+        pytest.skip("its time cannot be turned")
+    machine = type("Machine", (Model,), {"open": staticmethod(ENGINES[engine].open)})
+    checks = settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(machine, settings=checks)

@@ -1,0 +1,301 @@
+"""Upload to ready to related, through the API and a real worker; and who may see, change and fetch what."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from bowerbird.model import State, media_key
+from bowerbird.web.api import uploads
+from bowerbird.web.media import PERIOD, Signer
+from tests.web.conftest import Person, Place, picture
+
+
+def url_of(person: Person, pin_id: str) -> str:
+    return str(person.get(f"/pins/{pin_id}").json()["pictures"][0]["url"])
+
+
+def bare(address: str) -> str:
+    return urlsplit(address).path
+
+
+def test_an_upload_becomes_ready_and_finds_what_belongs_with_it(place: Place) -> None:
+    ann = place.person("ann")
+    first = ann.upload(picture(1), title="First", alt="Soft colours")
+    assert first.status_code == 202
+    assert first.json() == {"id": "1", "state": "pending", "step": "", "error": "", "created": True}
+    for seed in range(2, 7):
+        ann.upload(picture(seed), title=f"Number {seed}")
+    assert place.nobody.get("/pins").json()["items"] == []
+    place.work()
+    assert ann.get("/pins/1/state").json()["state"] == "ready"
+    pin = place.nobody.get("/pins/1").json()
+    assert (pin["width"], pin["height"], pin["format"]) == (320, 240, "jpeg")
+    assert [each["width"] for each in pin["pictures"]] == [236, 320]
+    assert pin["palette"]
+    assert not pin["mine"]
+    wall = place.nobody.get("/pins").json()
+    assert [card["id"] for card in wall["items"]] == ["6", "5", "4", "3", "2", "1"]
+    related = place.nobody.get("/pins/1/related").json()["items"]
+    assert {card["id"] for card in related} == {"2", "3", "4", "5", "6"}
+    found = place.nobody.get("/search", params={"q": "first"}).json()["items"]
+    assert [card["id"] for card in found] == ["1"]
+
+
+def test_pages_of_the_wall_join_without_a_seam(place: Place) -> None:
+    ann = place.person("ann")
+    for seed in range(7):
+        ann.upload(picture(seed))
+    place.work()
+    seen: list[str] = []
+    bookmark: str | None = ""
+    while bookmark is not None:
+        answer = ann.get("/pins", params={"limit": "3", **({"bookmark": bookmark} if bookmark else {})}).json()
+        seen += [card["id"] for card in answer["items"]]
+        bookmark = answer["bookmark"]
+    assert seen == [str(n) for n in range(7, 0, -1)]
+
+
+def test_the_same_picture_twice_is_one_pin(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    assert ann.upload(picture(1)).json()["created"]
+    again = ann.upload(picture(1)).json()
+    assert (again["id"], again["created"]) == ("1", False)
+    assert ben.upload(picture(1)).json()["id"] == "2"
+
+
+def test_a_damaged_picture_says_what_was_wrong(place: Place) -> None:
+    ann = place.person("ann")
+    assert ann.upload(picture(1)[:2000]).status_code == 202
+    place.work()
+    state = ann.get("/pins/1/state").json()
+    assert state["state"] == "failed"
+    assert state["step"] == "decode"
+    assert "damaged" in state["error"]
+    assert ann.get("/pins/1/related").json()["items"] == []
+
+
+def test_search_by_picture_by_crop_by_colour_and_fused(place: Place) -> None:
+    ann = place.person("ann")
+    for seed in range(5):
+        ann.upload(picture(seed), title=f"Bower number {seed}")
+    place.work()
+    by_picture = ann.post("/search/picture", files={"picture": ("q.jpg", picture(3))}).json()["items"]
+    assert by_picture[0]["title"] == "Bower number 3"
+    assert ann.get("/pins").json()["items"][0]["title"] == "Bower number 4"  # nothing was kept
+    part = ann.post("/search/picture", files={"picture": ("q.jpg", picture(3))}, data={"box": "0.2,0.2,0.7,0.7"})
+    assert len(part.json()["items"]) == 5
+    crop = ann.get("/pins/4/related", params={"box": "0,0,0.6,0.6"}).json()["items"]
+    assert {card["id"] for card in crop} == {"1", "2", "3", "5"}
+    colour = ann.get("/pins/2").json()["palette"][0]["hex"]
+    assert ann.get("/search", params={"colour": colour}).json()["items"]
+    fused = ann.get("/search", params={"q": "bower", "colour": colour, "pin": "1"}).json()["items"]
+    assert {card["id"] for card in fused} == {"2", "3", "4", "5"}
+
+
+def test_a_picture_that_is_searched_by_and_damaged_is_422(place: Place) -> None:
+    answer = place.nobody.post("/search/picture", files={"picture": ("q.jpg", picture(3)[:900])})
+    assert answer.status_code == 422
+    assert "damaged" in answer.json()["error"]["message"]
+
+
+def test_only_its_owner_changes_and_deletes_a_pin(place: Place) -> None:
+    admin, ann, ben = place.person("admin"), place.person("ann"), place.person("ben")
+    ann.upload(picture(1), title="Mine")
+    ann.upload(picture(2))
+    place.work()
+    assert ben.ask("PATCH", "/pins/1", json={"title": "Hers"}).status_code == 403
+    assert ben.ask("DELETE", "/pins/1").status_code == 403
+    assert ann.ask("PATCH", "/pins/1", json={"title": "Still mine"}).json()["title"] == "Still mine"
+    assert ann.ask("PATCH", "/pins/1", json={"link": "x" * 2001}).status_code == 422
+    address = bare(url_of(ann, "1"))
+    assert ann.ask("DELETE", "/pins/1").status_code == 204
+    assert admin.ask("DELETE", "/pins/2").status_code == 204
+    place.work()
+    assert ann.get("/pins/1").status_code == 404
+    assert place.nobody.get(f"/{address}").status_code == 404
+    assert list(place.engines.blobs.keys("")) == []
+
+
+def test_the_original_is_its_owners(place: Place) -> None:
+    admin, ann, ben = place.person("admin"), place.person("ann"), place.person("ben")
+    ann.upload(picture(1))
+    place.work()
+    for person in (ann, admin):
+        answer = person.get("/pins/1/original")
+        assert answer.content == picture(1)
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["content-type"] == "application/octet-stream"
+    assert ben.get("/pins/1/original").status_code == 403
+    assert place.nobody.get("/pins/1/original").status_code == 401
+
+
+def test_secret_media_never_leak(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    hidden = ann.board("Hidden", secret=True)
+    ann.upload(picture(1), board_id=hidden)
+    place.work()
+    signed = url_of(ann, "1")
+    address = bare(signed)
+    private = ann.get(f"/{signed}")
+    assert private.status_code == 200
+    assert private.headers["cache-control"].startswith("private")
+    for person in (ann, ben, place.nobody):
+        assert person.get(f"/{address}").status_code == 404
+    query = urlsplit(signed).query
+    assert ann.get(f"/{address.replace('236x', '474x')}?{query}").status_code == 404
+    assert ann.get(f"/{address}?{query[:-1]}{'A' if query[-1] != 'A' else 'B'}").status_code == 404
+    assert ann.get(f"/{address}?{query.replace('e=1', 'e=2')}").status_code == 404
+    for person in (ben, place.nobody):
+        for path in ("/pins/1", "/pins/1/related", "/pins/1/state", f"/boards/{hidden}", f"/boards/{hidden}/pins"):
+            assert person.get(path).status_code == 404
+        assert person.get("/pins").json()["items"] == []
+        assert person.get("/users/ann/boards").json() == []
+        assert person.get("/users/ann/pins").json()["items"] == []
+        picked = person.post("/search/picture", files={"picture": ("q.jpg", picture(1))})
+        assert picked.json()["items"] == []
+
+
+def test_media_follow_the_board_at_once(place: Place) -> None:
+    ann = place.person("ann")
+    board = ann.board("Turning")
+    ann.upload(picture(1), board_id=board)
+    place.work()
+    address = bare(url_of(ann, "1"))
+    assert place.nobody.get(f"/{address}").headers["cache-control"] == "public, max-age=31536000, immutable"
+    for secret, status in ((True, 404), (False, 200), (True, 404)):
+        assert ann.ask("PATCH", f"/boards/{board}", json={"secret": secret}).status_code == 200
+        assert place.nobody.get(f"/{address}").status_code == status
+        assert ann.get(f"/{url_of(ann, '1')}").status_code == 200
+
+
+def test_a_picture_that_someone_shows_openly_is_open(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    ann.upload(picture(1), board_id=ann.board("Hidden", secret=True))
+    place.work()
+    address = bare(url_of(ann, "1"))
+    ben.upload(picture(1))
+    assert place.nobody.get(f"/{address}").status_code == 200
+    ben.ask("DELETE", "/pins/2")
+    assert place.nobody.get(f"/{address}").status_code == 404
+
+
+def test_members_of_a_secret_board_see_and_save(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    hidden = ann.board("Ours", secret=True)
+    ann.upload(picture(1), board_id=hidden)
+    ben.upload(picture(2))
+    place.work()
+    assert ben.ask("PUT", f"/boards/{hidden}/pins/2").status_code == 404
+    assert ann.ask("PUT", f"/boards/{hidden}/members/ben").status_code == 204
+    assert ben.get(f"/{url_of(ben, '1')}").status_code == 200
+    assert ben.ask("PUT", f"/boards/{hidden}/pins/2").status_code == 204
+    assert [user["username"] for user in ben.get(f"/boards/{hidden}/members").json()] == ["ben"]
+    cover = ben.get(f"/boards/{hidden}").json()["covers"][0]
+    assert ben.get(f"/{cover}").status_code == 200
+    assert ben.ask("DELETE", f"/boards/{hidden}").status_code == 403
+    assert ben.ask("DELETE", f"/boards/{hidden}/members/ben").status_code == 204
+    assert ben.get(f"/boards/{hidden}").status_code == 404
+
+
+def test_media_are_immutable_and_answer_if_none_match_and_head(place: Place) -> None:
+    ann = place.person("ann")
+    ann.upload(picture(1))
+    place.work()
+    address = url_of(ann, "1")
+    whole = place.nobody.get(f"/{address}")
+    assert whole.headers["content-type"] == "image/webp"
+    assert whole.content[8:12] == b"WEBP"
+    assert "vary" not in whole.headers
+    same = place.nobody.get(f"/{address}", headers={"if-none-match": whole.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    head = place.nobody.ask("HEAD", f"/{address}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "236x/00/00/00/" + "0" * 40 + ".webp",
+        "originals/00/00/" + "0" * 64,
+        "../catalog.db",
+        "236x/../../catalog.db",
+        "%2e%2e/catalog.db",
+        "235x/00/00/00/" + "0" * 40 + ".webp",
+        "",
+    ],
+)
+def test_media_that_are_not_there(place: Place, path: str) -> None:
+    assert place.nobody.get(f"//media/{path}").status_code == 404
+
+
+def test_signatures_end_and_are_the_same_for_an_hour() -> None:
+    signer, path = Signer(b"key"), "/media/" + media_key("236x", "0" * 40)
+    start = PERIOD * 1000.0
+    signed = signer.sign(path, start)
+    assert signed == signer.sign(path, start + PERIOD - 1)
+    given = dict(part.split("=") for part in signed.split("?")[1].split("&"))
+    assert signer.left(path, given["e"], given["s"], start) == 2 * PERIOD
+    assert signer.left(path, given["e"], given["s"], start + 2 * PERIOD + 1) == 0
+    assert signer.left(path, str(int(given["e"]) + PERIOD), given["s"], start) == 0
+    assert Signer(b"another").left(path, given["e"], given["s"], start) == 0
+    assert signer.left(path, "²", given["s"], start) == 0
+
+
+def test_fetching_by_url_tells_where_it_stands_to_its_owner_only(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    asked = ann.post("/pins/from-url", json={"url": "http://127.0.0.1/secret.jpg", "title": "Far"})
+    assert asked.status_code == 202
+    assert asked.json()["state"] == "pending"
+    place.work()
+    told = ann.get("/fetches/1").json()
+    assert told["state"] == "failed"
+    assert "public internet" in told["error"]
+    assert ben.get("/fetches/1").status_code == 404
+    for bad in ("ftp://example.org/a", "file:///etc/passwd", "http://", "javascript:alert(1)"):
+        assert ann.post("/pins/from-url", json={"url": bad}).status_code == 422
+
+
+def test_the_stream_tells_of_uploads_until_they_are_ready(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "LOOK_EVERY", 0.05)
+    monkeypatch.setattr(uploads, "LONGEST", 20.0)
+    ann = place.person("ann")
+    ann.upload(picture(1))
+    ann.upload(picture(2)[:1500])
+
+    def finish() -> None:
+        time.sleep(0.5)
+        place.work()
+        time.sleep(0.5)
+        uploads.LONGEST = 0.0
+        place.app.state.site.closing.set()
+
+    worker = threading.Thread(target=finish)
+    worker.start()
+    answer = ann.get("/uploads/stream")
+    worker.join()
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    states = {pin: [one["state"] for one in told if one["id"] == pin] for pin in ("1", "2")}
+    assert states == {"1": ["pending", "ready"], "2": ["pending", "failed"]}
+    ready = next(one for one in told if one["state"] == State.READY)
+    assert ready["card"]["src"].startswith("/media/236x/")
+    assert answer.text.startswith(": hello")
+
+
+def test_parked_jobs_are_an_administrators_to_retry(place: Place) -> None:
+    admin, ben = place.person("admin"), place.person("ben")
+    ben.upload(picture(1))
+    for _ in range(6):
+        for delivery in place.engines.queue.receive(1, visibility=60):
+            place.engines.queue.fail(delivery, "no luck")
+    parked = admin.get("/admin/parked").json()
+    assert [(one["kind"], one["error"]) for one in parked] == [("process", "no luck")]
+    assert admin.post("/admin/parked/retry", json={"ids": [parked[0]["id"]]}).json() == {"count": 1}
+    place.work()
+    assert ben.get("/pins/1/state").json()["state"] == "ready"
