@@ -181,17 +181,112 @@ class Parked(msgspec.Struct, frozen=True):
     parked_at: float
 
 
+class EventKind(StrEnum):
+    """What may happen."""
+
+    IMPRESSION = "impression"
+    """A second in someone's viewport."""
+    CLOSEUP = "closeup"
+    """Its page was opened."""
+    CLICK = "click"
+    """Its link to elsewhere was followed."""
+    SAVE = "save"
+    UNSAVE = "unsave"
+    HIDE = "hide"
+    UNHIDE = "unhide"
+    FOLLOW = "follow"
+    UNFOLLOW = "unfollow"
+    SEARCH = "search"
+    UPLOAD = "upload"
+    READY = "ready"
+    """The pipeline is done with an image."""
+    FAILED = "failed"
+
+
 class Event(msgspec.Struct, frozen=True):
     """Something that happened, in the order of its log."""
 
     kind: str
-    """`ready`, `failed`, `save`, `unsave`, ..."""
+    """An `EventKind`; a reader passes over what it does not know."""
     at: float
     user_id: int = 0
     pin_id: int = 0
     data: dict[str, Any] = {}
+    """Where and what else: `page` (`home`, `related`, `search`, `board`, `more`, `pin`), `request` (id of the feed
+    request), `position` on the page from 0, `source` that proposed the pin, `board_id`, `image_id`, `words`, `reason`,
+    `followed_id`."""
     offset: int = 0
     """Given by the log; 0 before it is appended."""
+    id: str = ""
+    """Given by whoever saw it, so that one sent twice counts once; empty where that cannot happen."""
+
+
+class Action(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that a person did with a picture."""
+
+    kind: str
+    pin_id: int
+    image_id: int
+    at: float
+    source: str = ""
+    reason: str = ""
+    """Why it was hidden: `seen`, `dislike`, `off-topic`."""
+
+
+class Interest(msgspec.Struct, frozen=True, array_like=True):
+    """One cluster of a person's actions (PinnerSage, Pal et al., KDD 2020)."""
+
+    image_id: int
+    """Its medoid."""
+    importance: float
+    """Of its actions, decayed by their age; the importances of one person sum to 1."""
+    pins: tuple[int, ...] = ()
+    """Pins of its actions, latest first."""
+
+
+class Taste(msgspec.Struct, frozen=True):
+    """What the event processors know of one person; kept in metadata under `taste:<user_id>`."""
+
+    offset: int = 0
+    """Of the last event folded into it; an event at or below it changes nothing."""
+    actions: tuple[Action, ...] = ()
+    """Saves, closeups, clicks, uploads and choices, latest first, at most 200."""
+    hidden: tuple[Action, ...] = ()
+    """Latest first, at most 500."""
+    searches: tuple[tuple[str, float], ...] = ()
+    """Words and when, latest first, at most 20."""
+    interests: tuple[Interest, ...] = ()
+    """By importance, falling."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """What a person has been shown; kept in metadata under `shown:<user_id>`."""
+
+    offset: int = 0
+    pins: dict[int, tuple[int, float]] = {}
+    """By pin id: how often it was really seen, and when last; the latest 2,000 pins."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What happened to one pin (metadata `counts:<pin_id>`), or to all that one source proposed at one position
+    (`counts:<source>:<position>`, positions in steps as `events.counters` says)."""
+
+    offset: int = 0
+    impressions: int = 0
+    closeups: int = 0
+    clicks: int = 0
+    saves: int = 0
+    hides: int = 0
+
+
+class Trend(msgspec.Struct, frozen=True):
+    """What is liked by many right now: metadata `trend:` overall, `trend:<tag>` by tag."""
+
+    offset: int = 0
+    at: float = 0.0
+    """The time that the scores are decayed to."""
+    pins: tuple[tuple[int, float], ...] = ()
+    """Pin id and score, best first, at most 200."""
 
 
 class Hit(msgspec.Struct, frozen=True):

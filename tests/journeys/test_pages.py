@@ -70,6 +70,7 @@ def test_nothing_bars_anyone(visit: Open, path: str, user: str) -> None:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         assert violations(page, rules) == [], f"{scheme}, {size['width']} px"
     page.set_viewport_size({"width": 320, "height": 640})
+    page.wait_for_function("innerWidth === 320")  # the browser says that it has resized before the page has
     page.evaluate(FRAMES)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the smallest phone"
 
