@@ -156,3 +156,11 @@ follows = sa.Table(
     ref("user_id", "users", primary_key=True, index=True),
     sa.Column("created_at", sa.Float, nullable=False),
 )
+
+board_follows = sa.Table(
+    "board_follows",
+    metadata,
+    ref("follower_id", "users", primary_key=True),
+    ref("board_id", "boards", primary_key=True, index=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+)

@@ -1,4 +1,4 @@
-"""Accounts and who follows whom."""
+"""Accounts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bowerbird.catalog import Forbidden, NotFound, Taken, settle
 from bowerbird.catalog.rows import clean, insert_new
-from bowerbird.catalog.tables import boards, follows, pins, saves, users
+from bowerbird.catalog.tables import boards, pins, saves, users
 from bowerbird.model import Role, User
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9_.-]{1,29}")
@@ -122,22 +122,6 @@ def delete(conn: Connection, user_id: int) -> None:
     touched = set(conn.scalars(on_their_boards.where(boards.c.user_id == user_id))) | set(conn.scalars(theirs))
     conn.execute(sa.delete(users).where(users.c.id == user_id))
     settle.pins_changed(conn, {*own, *touched})
-
-
-def follow(conn: Connection, follower_id: int, user_id: int) -> bool:
-    """Whether it is new. Raises `NotFound`, and `ValueError` for following oneself."""
-    if follower_id == user_id:
-        raise ValueError("Nobody follows themselves.")
-    _known(conn, user_id)
-    found = sa.select(follows.c.user_id).where(follows.c.follower_id == follower_id, follows.c.user_id == user_id)
-    if conn.scalar(found) is not None:
-        return False
-    return insert_new(conn, follows, follower_id=follower_id, user_id=user_id, created_at=time.time()) is not None
-
-
-def unfollow(conn: Connection, follower_id: int, user_id: int) -> bool:
-    gone = sa.delete(follows).where(follows.c.follower_id == follower_id, follows.c.user_id == user_id)
-    return conn.execute(gone).rowcount > 0
 
 
 def _known(conn: Connection, user_id: int) -> User:

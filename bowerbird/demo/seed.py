@@ -22,6 +22,7 @@ import msgspec
 import sqlalchemy as sa
 
 from bowerbird.catalog import boards, users
+from bowerbird.catalog import follows as following
 from bowerbird.catalog import tables as t
 from bowerbird.demo.paint import Painting, gallery, paint
 from bowerbird.demo.people import DEMO, PEOPLE, Shelf, follows, saves, shelves, uploaders
@@ -111,7 +112,7 @@ def _people(engines: Engines) -> dict[str, int]:
                 users.update(conn, user.id, about=person.about)
                 ids[person.username] = user.id
         for follower, followed in follows():
-            users.follow(conn, ids[follower], ids[followed])
+            following.person(conn, ids[follower], ids[followed])
     return ids
 
 

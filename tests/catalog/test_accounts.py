@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from bowerbird.adapters.database.sqlite import SqliteDatabase
-from bowerbird.catalog import Forbidden, NotFound, Taken, boards, images, pins, sessions, tokens, users, words
+from bowerbird.catalog import Forbidden, NotFound, Taken, boards, follows, images, pins, sessions, tokens, users, words
 from bowerbird.model import Role, Scope
 from tests.catalog.conftest import a_pin, a_user
 
@@ -100,7 +100,8 @@ def test_a_user_goes_with_everything_and_leaves_no_trace(conn: Connection) -> No
     boards.save(conn, board.id, bobs.id, ada.id)
     cookie, _ = sessions.create(conn, ada.id, 1)
     secret, _ = tokens.create(conn, ada.id, "t", [Scope.READ], time.time() + 9)
-    users.follow(conn, bob.id, ada.id)
+    follows.person(conn, bob.id, ada.id)
+    follows.board(conn, bob.id, board.id)
     before = pins.get(conn, bobs.id, None)
     assert before is not None
     assert before.saves == 1
@@ -116,21 +117,9 @@ def test_a_user_goes_with_everything_and_leaves_no_trace(conn: Connection) -> No
     for word in ("quagga", "zebra"):
         assert words.find(conn, word, None, 9) == []
     assert conn.exec_driver_sql("SELECT count(*) FROM words").scalar() == 1
-    for table in ("boards", "saves", "follows", "sessions", "tokens", "members"):
+    for table in ("boards", "saves", "follows", "board_follows", "sessions", "tokens", "members"):
         assert conn.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
     assert conn.exec_driver_sql("PRAGMA foreign_key_check").all() == []
-
-
-def test_following(conn: Connection) -> None:
-    ada, bob = a_user(conn, "ada"), a_user(conn, "bob")
-    assert users.follow(conn, ada.id, bob.id)
-    assert not users.follow(conn, ada.id, bob.id)
-    assert users.unfollow(conn, ada.id, bob.id)
-    assert not users.unfollow(conn, ada.id, bob.id)
-    with pytest.raises(ValueError, match="themselves"):
-        users.follow(conn, ada.id, ada.id)
-    with pytest.raises(NotFound):
-        users.follow(conn, ada.id, 99)
 
 
 def test_a_session_lives_until_it_expires_or_ends(conn: Connection) -> None:
