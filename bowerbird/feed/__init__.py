@@ -1,0 +1,1 @@
+"""What each person is shown: candidates, ranking, blending, pages."""

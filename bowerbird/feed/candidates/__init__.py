@@ -1,0 +1,1 @@
+"""Where pictures for a feed come from: one source a file."""
