@@ -36,6 +36,7 @@ WHOLE = sa.select(*PIN, pins.c.saves, *images.COLUMNS).select_from(
     pins.join(users, users.c.id == pins.c.user_id).join(images_table, images_table.c.id == pins.c.image_id)
 )
 IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
+BY_IDS = WHOLE.where(pins.c.id.in_(IDS))
 
 
 def _of_rows(rows: Iterable[Sequence[Any]]) -> list[Pin]:
@@ -51,12 +52,30 @@ def _by_ids(anonymous: bool) -> Select[Any]:
     return WHOLE.where(pins.c.id.in_(IDS), pin_seen_by(None if anonymous else VIEWER))
 
 
-@cache
-def _by_images(anonymous: bool) -> Select[Any]:
+def _oldest(anonymous: bool) -> Select[Any]:
     one = pins.alias()
     seen = pin_seen_by(None if anonymous else VIEWER, one)
-    oldest = sa.select(sa.func.min(one.c.id)).where(one.c.image_id.in_(IDS), seen).group_by(one.c.image_id)
-    return WHOLE.where(pins.c.id.in_(oldest))
+    return sa.select(sa.func.min(one.c.id)).where(one.c.image_id.in_(IDS), seen).group_by(one.c.image_id)
+
+
+@cache
+def _by_images(anonymous: bool) -> Select[Any]:
+    return WHOLE.where(pins.c.id.in_(_oldest(anonymous)))
+
+
+@cache
+def _shown(anonymous: bool) -> Select[Any]:
+    if not anonymous:
+        return sa.select(pins.c.id, pins.c.image_id, pins.c.secret).where(pins.c.id.in_(_oldest(False)))
+    # An index holds all that this asks for.
+    public = sa.select(sa.func.min(pins.c.id), pins.c.image_id, sa.false())
+    return public.where(pins.c.image_id.in_(IDS), pins.c.secret == sa.false()).group_by(pins.c.image_id)
+
+
+@cache
+def _seen(anonymous: bool) -> Select[Any]:
+    seen = pin_seen_by(None if anonymous else VIEWER)
+    return sa.select(pins.c.id, pins.c.image_id, pins.c.secret).where(pins.c.id.in_(IDS), seen)
 
 
 @cache
@@ -141,14 +160,31 @@ def get(conn: Connection, pin_id: int, viewer: int | None) -> Pin | None:
 
 def get_many(conn: Connection, pin_ids: Iterable[int], viewer: int | None) -> dict[int, Pin]:
     """Those that the viewer sees, by id, in whatever state."""
-    rows = conn.execute(_by_ids(viewer is None), {"ids": list(pin_ids), **viewer_of(viewer)})
+    rows = conn.execute(_by_ids(viewer is None), {"ids": list(pin_ids), **viewer_of(viewer)}).all()
     return {pin.id: pin for pin in _of_rows(rows)}
 
 
 def for_images(conn: Connection, image_ids: Iterable[int], viewer: int | None) -> dict[int, Pin]:
     """By image id, the oldest pin of each that the viewer sees."""
-    rows = conn.execute(_by_images(viewer is None), {"ids": list(image_ids), **viewer_of(viewer)})
+    rows = conn.execute(_by_images(viewer is None), {"ids": list(image_ids), **viewer_of(viewer)}).all()
     return {pin.image.id: pin for pin in _of_rows(rows)}
+
+
+def shown(conn: Connection, image_ids: Iterable[int], viewer: int | None) -> dict[int, tuple[int, bool]]:
+    """By image id, the oldest pin of each that the viewer sees, and whether it is secret."""
+    rows = conn.execute(_shown(viewer is None), {"ids": list(image_ids), **viewer_of(viewer)}).all()
+    return {image_id: (pin_id, bool(secret)) for pin_id, image_id, secret in rows}
+
+
+def seen(conn: Connection, pin_ids: Iterable[int], viewer: int | None) -> dict[int, tuple[int, bool]]:
+    """By image id, a pin of these that the viewer sees, and whether it is secret."""
+    rows = conn.execute(_seen(viewer is None), {"ids": list(pin_ids), **viewer_of(viewer)}).all()
+    return {image_id: (pin_id, bool(secret)) for pin_id, image_id, secret in rows}
+
+
+def by_ids(conn: Connection, pin_ids: Iterable[int]) -> list[Pin]:
+    """Whoever may see them: to be asked for what the viewer is known to see."""
+    return _of_rows(conn.execute(BY_IDS, {"ids": list(pin_ids)}).all())
 
 
 def newest(conn: Connection, viewer: int | None, before_id: int | None = None, limit: int = 25) -> list[Pin]:
@@ -177,7 +213,7 @@ def of_board(
 
 def _page(conn: Connection, wall: Select[Any], viewer: int | None, limit: int, **marks: int | None) -> list[Pin]:
     given = {name: mark for name, mark in marks.items() if mark is not None}
-    return _of_rows(conn.execute(wall, {**given, **viewer_of(viewer), "limit": limit}))
+    return _of_rows(conn.execute(wall, {**given, **viewer_of(viewer), "limit": limit}).all())
 
 
 def mine_unfinished(conn: Connection, user_id: int) -> list[Pin]:

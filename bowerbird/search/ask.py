@@ -10,7 +10,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog import pins, words
-from bowerbird.model import Hit, Pin, State
+from bowerbird.catalog.faces import Face, faces
+from bowerbird.model import Hit, State
 from bowerbird.ports import Engines, Floats, Vectors
 from bowerbird.search import colour as colours
 from bowerbird.search import similar
@@ -39,7 +40,7 @@ class Query(msgspec.Struct, frozen=True):
 
 def answer(
     engines: Engines, conn: Connection, query: Query, viewer: int | None, k: int = 25, skip: int = 0
-) -> list[Pin]:
+) -> list[Face]:
     """Pins `skip` to `skip + k` of the answer, best first: what the viewer sees, near-duplicates folded into one.
 
     Every page is a part of one list, so long as nothing is added: go on with `skip` grown by the number of
@@ -49,9 +50,8 @@ def answer(
     depth = wanted + wanted // 4 + 4  # a few are folded or hidden; where it is more, the loop goes deeper
     while True:
         ranking = _ranked(engines, conn, query, viewer, depth)
-        seen = _seen(conn, ranking, viewer)
-        media = {image_id: pin.image.media for image_id, pin in seen.items()}
-        kept = fold(engines, [hit for hit in ranking.hits if hit.image_id in seen], media, wanted)
+        seen = _seen(engines, conn, ranking, viewer)
+        kept = fold(engines, [hit for hit in ranking.hits if hit.image_id in seen], seen, wanted)
         if len(kept) >= wanted or ranking.whole or depth >= DEEPEST:
             return [seen[hit.image_id] for hit in kept[skip:wanted]]
         depth = min(4 * depth, DEEPEST)
@@ -116,11 +116,11 @@ def _order(index: Vectors, vector: Floats, hits: Sequence[Hit]) -> list[Hit]:
     return [Hit(int(ids[i]), float(scores[i])) for i in np.argsort(-scores, kind="stable")]
 
 
-def _seen(conn: Connection, ranking: Ranking, viewer: int | None) -> dict[int, Pin]:
+def _seen(engines: Engines, conn: Connection, ranking: Ranking, viewer: int | None) -> dict[int, Face]:
     """By image id, the ready pin that this viewer is shown: the one whose words matched, else the oldest."""
     if ranking.pins:
-        by_pin = pins.get_many(conn, ranking.pins.values(), viewer)
-        found = {pin.image.id: pin for pin in by_pin.values()}
+        chosen = pins.seen(conn, ranking.pins.values(), viewer)
     else:
-        found = pins.for_images(conn, [hit.image_id for hit in ranking.hits], viewer)
-    return {image_id: pin for image_id, pin in found.items() if pin.image.state is State.READY}
+        chosen = pins.shown(conn, [hit.image_id for hit in ranking.hits], viewer)
+    found = faces(engines, conn, dict(chosen.values()))
+    return {face.image_id: face for face in found.values() if face.state is State.READY}

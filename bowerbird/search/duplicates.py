@@ -11,12 +11,12 @@ import msgspec
 import numpy as np
 
 from bowerbird.catalog import images, pins
+from bowerbird.catalog.faces import Face
 from bowerbird.darkroom import Spoiled
 from bowerbird.darkroom.fingerprint import distance
 from bowerbird.model import WIDTHS, Hit, Image, media_key
 from bowerbird.ports import Engines, Missing, Unavailable
 from bowerbird.search import alignment, similar
-from bowerbird.search.looks import looks
 
 if TYPE_CHECKING:
     from bowerbird.darkroom.process import Darkroom
@@ -59,38 +59,38 @@ _trace = msgspec.json.Decoder(Trace)
 
 def traces(engines: Engines, media: Sequence[str]) -> dict[str, Trace]:
     """By media name; those not yet looked at are left out."""
-    return {name: _trace.decode(look) for name, look in looks(engines, media).items()}
+    found = engines.metadata.get_many([f"look:{name}" for name in media])
+    return {key.removeprefix("look:"): _trace.decode(look) for key, look in found.items()}
 
 
-def fold(engines: Engines, hits: Sequence[Hit], media: Mapping[int, str], most: int) -> list[Hit]:
+def fold(engines: Engines, hits: Sequence[Hit], faces: Mapping[int, Face], most: int) -> list[Hit]:
     """The first `most` of these hits, each group of near-duplicates folded into its best.
 
     A hit joins the group of the first better hit that it is near to, and chains of likenesses grow from
     there: what comes later in the ranking never changes what came before, so pages fit together.
-    `media` gives the media name of each image.
+    `faces` has the face of each by image id.
     """
     leader = list(range(len(hits)))
-    for later, earlier in _alike(engines, hits, media):
+    for later, earlier in _alike(engines, hits, faces):
         if leader[later] == later:
             leader[later] = leader[earlier]
     return [hit for at, hit in enumerate(hits) if leader[at] == at][:most]
 
 
-def _alike(engines: Engines, hits: Sequence[Hit], media: Mapping[int, str]) -> list[list[int]]:
+def _alike(engines: Engines, hits: Sequence[Hit], faces: Mapping[int, Face]) -> list[list[int]]:
     """Pairs of near-duplicates by their ranks, the later first; in the order of the later, then the earlier."""
     vectors = engines.looks.get(np.array([hit.image_id for hit in hits], np.int64))
     cosines = np.tril(vectors @ vectors.T, -1)
     later, earlier = np.nonzero(cosines >= NEAR)
     if not len(later):
         return []
-    known_traces = traces(engines, [media[hits[at].image_id] for at in np.union1d(later, earlier).tolist()])
-    known = [known_traces.get(media[hit.image_id]) for hit in hits]
-    hashes, mirrored = (
-        np.array([int(getattr(trace, field), 16) if trace else 0 for trace in known], np.uint64)
-        for field in ("phash", "phash_flip")
+    known = [faces[hit.image_id] for hit in hits]
+    hashes = np.array([int(face.phash or "0", 16) for face in known], np.uint64)
+    mirrored = np.array([int(face.phash_flip or "0", 16) for face in known], np.uint64)
+    told = np.array([face.phash != "" for face in known])
+    bits = np.minimum(
+        np.bitwise_count(hashes[later] ^ hashes[earlier]), np.bitwise_count(hashes[later] ^ mirrored[earlier])
     )
-    bits = np.bitwise_count(hashes[later] ^ np.stack([hashes[earlier], mirrored[earlier]])).min(axis=0)
-    told = np.array([trace is not None for trace in known])
     same = (cosines[later, earlier] >= SAME) | ((bits <= BITS) & told[later] & told[earlier])
     return np.stack([later, earlier], axis=1)[same].tolist()  # type: ignore[no-any-return]
 

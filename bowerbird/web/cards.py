@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bowerbird.catalog.faces import Face, of_pins
 from bowerbird.model import WIDTHS, Board, Look, Pin, State
 from bowerbird.ports import Engines
-from bowerbird.search.looks import looks as known_looks
 from bowerbird.web import media
 from bowerbird.web.media import Signer
 
@@ -37,37 +37,52 @@ class Card(msgspec.Struct, frozen=True):
     animated: bool
     state: State
     secret: bool
+    source: str = ""
+    """On a wall made for someone: what proposed it."""
+    position: int = 0
+    """There: its place from the top, from 0."""
+    reason: str = ""
+    """There: why it is shown, a sentence."""
 
 
 def looks(engines: Engines, names: Sequence[str]) -> dict[str, Look]:
     """What is known of each image by media name, in one round-trip; unknown ones are left out."""
-    return {name: _look.decode(value) for name, value in known_looks(engines, names).items()}
+    found = engines.metadata.get_many([f"look:{name}" for name in names])
+    return {key.removeprefix("look:"): _look.decode(value) for key, value in found.items()}
 
 
-def cards(engines: Engines, pins: Sequence[Pin], viewer: int | None, signer: Signer) -> list[Card]:
-    """Cards in the order of `pins`, which hold only what `viewer` (a user id) may see."""
-    known = looks(engines, list({pin.image.media for pin in pins}))
-    return [card(pin, known.get(pin.image.media), signer) for pin in pins]
+def cards(engines: Engines, pins: Sequence[Pin], signer: Signer) -> list[Card]:
+    """Cards in the order of `pins`, which hold only what the viewer may see."""
+    return [card(face, signer) for face in of_pins(engines, pins)]
 
 
-def card(pin: Pin, look: Look | None, signer: Signer) -> Card:
-    sources = renditions(pin, look, signer)
+def card(face: Face, signer: Signer) -> Card:
+    sources = _sources(face, signer)
     return Card(
-        id=str(pin.id),
-        title=pin.title,
-        alt=pin.alt or pin.title or _described(look),
-        href=f"/pin/{pin.id}",
+        id=str(face.id),
+        title=face.title,
+        alt=face.alt or face.title or ", ".join(face.tags[:2]) or "Picture",
+        href=f"/pin/{face.id}",
         src=sources[0][0] if sources else "",
-        srcset=", ".join(f"{address} {width}w" for address, width, _ in sources),
-        width=look.width if look else SQUARE,
-        height=look.height if look else SQUARE,
-        thumbhash=look.thumbhash if look else "",
-        colour=look.palette[0].hex if look and look.palette else "#888888",
-        username=pin.username,
-        animated=bool(look and look.animated),
-        state=pin.image.state,
-        secret=pin.secret,
+        srcset=", ".join([f"{address} {width}w" for address, width in sources]),
+        width=face.width or SQUARE,
+        height=face.height or SQUARE,
+        thumbhash=face.thumbhash,
+        colour=face.colour or "#888888",
+        username=face.username,
+        animated=face.animated,
+        state=face.state,
+        secret=face.secret,
     )
+
+
+def _sources(face: Face, signer: Signer) -> list[tuple[str, int]]:
+    """(address, width) of each rendition, narrowest first; signed for a secret pin."""
+    if face.state is not State.READY:
+        return []
+    secret = signer if face.secret else None
+    pairs = zip(WIDTHS, face.widths, strict=False)
+    return [(media.url(f"{name}x", face.media, secret), width) for name, width in pairs]
 
 
 def renditions(pin: Pin, look: Look | None, signer: Signer) -> list[tuple[str, int, int]]:
@@ -92,10 +107,3 @@ def covers(board: Board, viewer: int | None, signer: Signer) -> list[str]:
     """Addresses of a board's covers; signed for those who may see secret pins among them."""
     secret = signer if board.secret or viewer is not None else None
     return [media.url("236x", name, secret) for name in board.covers]
-
-
-def _described(look: Look | None) -> str:
-    """Words for those who cannot see a picture that nobody described."""
-    if look and look.tags:
-        return ", ".join(tag.name for tag in look.tags[:2])
-    return "Picture"

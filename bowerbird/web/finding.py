@@ -13,7 +13,7 @@ from bowerbird.model import Box, Pin
 from bowerbird.ports import Floats, Missing
 from bowerbird.search import ask, similar
 from bowerbird.search.ask import Query
-from bowerbird.web.cards import Card, cards
+from bowerbird.web.cards import Card, card
 from bowerbird.web.site import Site
 
 NUMBER = r"(?:0|1|0?\.[0-9]{1,6}|[01]\.[0-9]{1,6})"
@@ -84,5 +84,5 @@ def found(
         return [], None
     with site.turn, site.engines.database.read() as conn:
         page = ask.answer(site.engines, conn, query, viewer, limit, skip)
-        shown = cards(site.engines, page, viewer, site.signer)
+        shown = [card(face, site.signer) for face in page]
     return shown, str(skip + len(page)) if len(page) == limit else None

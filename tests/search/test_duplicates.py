@@ -14,6 +14,7 @@ import pyvips
 
 from bowerbird import wiring
 from bowerbird.catalog import boards, images, pins, users
+from bowerbird.catalog.faces import of_pins
 from bowerbird.darkroom import Spoiled
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.ingest import pipeline, upload
@@ -33,8 +34,8 @@ OTHER = "fedcba9876543210"
 def folded(gallery: Gallery, *ids: int) -> list[int]:
     hits = [Hit(image_id, 1.0 - rank / 100) for rank, image_id in enumerate(ids)]
     with gallery.engines.database.read() as conn:
-        media = {image.id: image.media for image in images.by_ids(conn, ids).values()}
-    return [hit.image_id for hit in fold(gallery.engines, hits, media, 99)]
+        shown = of_pins(gallery.engines, pins.for_images(conn, ids, gallery.ada).values())
+    return [hit.image_id for hit in fold(gallery.engines, hits, {face.image_id: face for face in shown}, 99)]
 
 
 def test_folding_needs_a_like_look_and_a_like_hash_or_nearly_the_same_look(gallery: Gallery) -> None:
@@ -183,7 +184,7 @@ def test_near_duplicates_of_photographs_are_known_and_nothing_else(site: Site, p
 
     with site.engines.database.read() as conn:
         pins_ = ask.answer(site.engines, conn, Query(image_id=originals[0].id), None, 25, 0)
-    shown = [pin.image.id for pin in pins_]
+    shown = [pin.image_id for pin in pins_]
     family = {image_id for image_id, (of, _) in made.items() if of == originals[0].id}
     assert len(family & set(shown)) < len(family)  # folded
     assert originals[0].id not in shown

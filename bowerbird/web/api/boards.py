@@ -7,6 +7,8 @@ from msgspec import UNSET
 
 from bowerbird.catalog import NotFound, boards, pins, users
 from bowerbird.model import Board
+from bowerbird.web import acts
+from bowerbird.web.acts import Via
 from bowerbird.web.api.shapes import (
     BoardChange,
     BoardForm,
@@ -69,21 +71,23 @@ def list_board_pins(site: Site, viewer: Viewer, board_id: PathId, bookmark: Book
     with site.engines.database.read() as conn:
         found = pins.of_board(conn, board_id, viewer.id, int(bookmark) if bookmark else None, limit)
     following = str(found[-1].id) if len(found) == limit else None
-    return Wall(cards(site.engines, found, viewer.id, site.signer), following)
+    return Wall(cards(site.engines, found, site.signer), following)
 
 
 @put("/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in], status_code=204, sync_to_thread=True)
-def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId) -> None:
+def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Put a pin on a board of yours, or on one that is shared with you."""
     with site.engines.database.write() as conn:
-        boards.save(conn, board_id, pin_id, viewer.known().id)
+        event = acts.save(conn, viewer.known().id, board_id, pin_id, via)
+    acts.note(site, event)
 
 
 @delete("/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in], sync_to_thread=True)
-def unsave_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId) -> None:
+def unsave_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Take a pin off a board. The pin itself stays."""
     with site.engines.database.write() as conn:
-        boards.unsave(conn, board_id, pin_id, viewer.known().id)
+        event = acts.unsave(conn, viewer.known().id, board_id, pin_id, via)
+    acts.note(site, event)
 
 
 @get("/boards/{board_id:int}/members", sync_to_thread=True)

@@ -67,7 +67,7 @@ def list_user_pins(site: Site, viewer: Viewer, username: str, bookmark: Bookmark
     with site.engines.database.read() as conn:
         found = pins.of_user(conn, user.id, viewer.id, int(bookmark) if bookmark else None, limit)
     following = str(found[-1].id) if len(found) == limit else None
-    return Wall(cards(site.engines, found, viewer.id, site.signer), following)
+    return Wall(cards(site.engines, found, site.signer), following)
 
 
 @post("/session", opt={"also": [429]}, status_code=200, sync_to_thread=True)

@@ -11,7 +11,7 @@ from litestar.exceptions import ClientException
 from litestar.params import Body
 from msgspec import UNSET
 
-from bowerbird.catalog import Forbidden, NotFound, pins
+from bowerbird.catalog import Forbidden, NotFound, faces, pins
 from bowerbird.ingest import fetch, lifecycle, upload
 from bowerbird.model import Pin, original_key
 from bowerbird.ports import Missing
@@ -83,7 +83,7 @@ def list_pins(site: Site, viewer: Viewer, bookmark: Bookmark = None, limit: Limi
     with site.engines.database.read() as conn:
         found = pins.newest(conn, viewer.id, int(bookmark) if bookmark else None, limit)
     following = str(found[-1].id) if len(found) == limit else None
-    return Wall(cards(site.engines, found, viewer.id, site.signer), following)
+    return Wall(cards(site.engines, found, site.signer), following)
 
 
 @get("/pins/{pin_id:int}", sync_to_thread=True)
@@ -97,6 +97,7 @@ def change_pin(site: Site, viewer: Viewer, pin_id: PathId, data: PinChange) -> P
     fields = {name: value for name in WORDS if (value := getattr(data, name)) is not UNSET}
     with told(), site.engines.database.write() as conn:
         changed = pins.update(conn, pin_id, viewer.known().id, **fields)
+    faces.forget(site.engines, pin_id)
     return _out(site, viewer, changed)
 
 
@@ -129,7 +130,7 @@ def list_duplicates(site: Site, viewer: Viewer, pin_id: PathId) -> list[Duplicat
     with site.engines.database.read() as conn:
         shown = pins.for_images(conn, [image.id for image, _ in near], viewer.id)
     pairs = [(kind, shown[image.id]) for image, kind in near if image.id in shown]
-    drawn = cards(site.engines, [pin for _, pin in pairs], viewer.id, site.signer)
+    drawn = cards(site.engines, [pin for _, pin in pairs], site.signer)
     return [Duplicate(kind, card) for (kind, _), card in zip(pairs, drawn, strict=True)]
 
 

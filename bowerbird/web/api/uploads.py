@@ -94,7 +94,7 @@ def _standing(site: Site, user_id: int, watched: list[str], since: float) -> dic
         ids = {int(key[4:]) for key in watched if key.startswith("pin:")} - {pin.id for pin in unfinished}
         through = [pin for pin in pins.get_many(conn, ids, user_id).values() if pin.image.state is State.READY]
         asked = [one for one in fetches.of_user(conn, user_id) if _interesting(one, watched, since)]
-    drawn = cards(site.engines, through, user_id, site.signer)
+    drawn = cards(site.engines, through, site.signer)
     news = [_pin_news(pin, None) for pin in unfinished]
     news += [_pin_news(pin, card) for pin, card in zip(through, drawn, strict=True)]
     return {f"pin:{one.id}": Standing(one.state, msgspec.json.encode(one)) for one in news} | {

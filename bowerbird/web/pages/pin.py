@@ -12,11 +12,12 @@ from litestar.exceptions import HTTPException
 from litestar.params import Body
 from litestar.response import Redirect
 
-from bowerbird.catalog import boards, pins, users
+from bowerbird.catalog import NotFound, boards, faces, pins, users
 from bowerbird.ingest import lifecycle
 from bowerbird.model import Board, Look, Pin, State
 from bowerbird.search import duplicates
-from bowerbird.web import finding
+from bowerbird.web import acts, finding
+from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
 from bowerbird.web.finding import BoxText
@@ -44,6 +45,8 @@ class Choice(msgspec.Struct):
     off: str = ""
     name: str = ""
     secret: str = ""
+    via: str = ""
+    """Where the picture was found, as `acts.where` reads it."""
 
 
 class Kin(NamedTuple):
@@ -110,7 +113,7 @@ def _kin(site: Site, viewer: Viewer, shown: Pin) -> list[Kin]:
     with site.engines.database.read() as conn:
         found = pins.for_images(conn, [image.id for image, _ in near], viewer.id)
     known = [(str(kind), found[image.id]) for image, kind in near if image.id in found][:6]
-    drawn = cards(site.engines, [one for _, one in known], viewer.id, site.signer)
+    drawn = cards(site.engines, [one for _, one in known], site.signer)
     return [Kin(KINDS.get(kind, kind), card) for (kind, _), card in zip(known, drawn, strict=True) if card.src]
 
 
@@ -125,6 +128,7 @@ def edit(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Words, URL]
     try:
         with site.engines.database.write() as conn:
             pins.update(conn, pin_id, viewer.known().id, **fields)
+        faces.forget(site.engines, pin_id)
     except ValueError as error:
         tried = msgspec.structs.replace(_own(site, viewer, pin_id), **fields)
         return site.page(viewer, "pin_edit.html", status=422, pin=tried, wrong=str(error))
@@ -146,10 +150,10 @@ def _own(site: Site, viewer: Viewer, pin_id: int) -> Pin:
 
 
 @get("/pin/{pin_id:int}/save", sync_to_thread=True, include_in_schema=False)
-def save_form(site: Site, viewer: Viewer, pin_id: PathId, part: Part = "") -> Response[Any]:
+def save_form(site: Site, viewer: Viewer, pin_id: PathId, part: Part = "", via: Via = "") -> Response[Any]:
     if viewer.user is None:
         return Redirect(address("/login", next=f"/pin/{pin_id}/save"))
-    return _picker(site, viewer, pin_id, part)
+    return _picker(site, viewer, pin_id, part, via)
 
 
 @post("/pin/{pin_id:int}/save", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
@@ -157,20 +161,21 @@ def save(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Choice, URL
     me = viewer.known().id
     with site.engines.database.write() as conn:
         if data.board.isdecimal():
-            board_id = int(data.board)
+            board = boards.get(conn, int(data.board), me)
         else:
-            board_id = boards.create(conn, me, data.name, secret=bool(data.secret)).id
-        (boards.unsave if data.off else boards.save)(conn, board_id, pin_id, me)
-        board = boards.get(conn, board_id, me)
+            board = boards.create(conn, me, data.name, secret=bool(data.secret))
+        if board is None:
+            raise NotFound("There is no such board.")
+        event = (acts.unsave if data.off else acts.save)(conn, me, board.id, pin_id, data.via)
+    acts.note(site, event)
     if part != "dialog":
         return Redirect(f"/pin/{pin_id}", status_code=303)
-    answer = _picker(site, viewer, pin_id, part)
-    name = board.name if board else ""
-    answer.headers["X-Said"] = quote(f"Taken from {name}" if data.off else f"Saved to {name}")
+    answer = _picker(site, viewer, pin_id, part, data.via)
+    answer.headers["X-Said"] = quote(f"Taken from {board.name}" if data.off else f"Saved to {board.name}")
     return answer
 
 
-def _picker(site: Site, viewer: Viewer, pin_id: int, part: Part) -> Response[str]:
+def _picker(site: Site, viewer: Viewer, pin_id: int, part: Part, via: str) -> Response[str]:
     me = viewer.known().id
     with site.engines.database.read() as conn:
         shown = finding.pin(site, me, pin_id)
@@ -178,7 +183,7 @@ def _picker(site: Site, viewer: Viewer, pin_id: int, part: Part) -> Response[str
         held = {board.id for board in boards.holding(conn, pin_id, me)}
     drawn = [(board, covers(board, me, site.signer)) for board in mine]
     rows = [Row(board, board.id in held, urls[0] if urls else "") for board, urls in drawn]
-    return site.page(viewer, "save.html" if part == "dialog" else "save_page.html", pin=shown, rows=rows)
+    return site.page(viewer, "save.html" if part == "dialog" else "save_page.html", pin=shown, rows=rows, via=via)
 
 
 ROUTES = [pin, edit_form, edit, delete, save_form, save]

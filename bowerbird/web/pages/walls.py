@@ -24,19 +24,27 @@ PathId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 
 def show(
-    site: Site, viewer: Viewer, part: Part, template: str, wall: Sequence[Card], more: str, **context: Any
+    site: Site,
+    viewer: Viewer,
+    part: Part,
+    template: str,
+    wall: Sequence[Card],
+    more: str,
+    request: str = "",
+    **context: Any,
 ) -> Response[str]:
-    """`template` with a wall, or only its cards; `more` is the address of the next page, if there is one."""
+    """`template` with a wall, or only its cards; `more` is the address of the next page, if there is one, and
+    `request` names the feed request that a wall made for this viewer comes from."""
     if part == "wall":
-        return site.page(viewer, "wall.html", cards=wall, more=more, first=2)
-    return site.page(viewer, template, cards=wall, more=more, **context)
+        return site.page(viewer, "wall.html", cards=wall, more=more, first=2, request=request)
+    return site.page(viewer, template, cards=wall, more=more, request=request, **context)
 
 
 def cut(site: Site, viewer: Viewer, pins: list[Pin], path: str, **query: str) -> tuple[list[Card], str]:
     """Cards of the first PAGE of `pins`, one more of which was asked for, and the address of the next page."""
     page = pins[:PAGE]
     more = address(path, **query, bookmark=str(page[-1].id)) if len(pins) > PAGE else ""
-    return cards(site.engines, page, viewer.id, site.signer), more
+    return cards(site.engines, page, site.signer), more
 
 
 def address(path: str, **query: str) -> str:
