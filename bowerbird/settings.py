@@ -56,6 +56,7 @@ class Settings:
     fetch_private: bool = setting(False, "Let pictures be fetched from private addresses too. Unsafe on a public site.")
     login_tries: int = setting(10, "Login attempts an address or an account may make in 15 minutes.")
     uploads_per_hour: int = setting(2000, "Pictures one account may upload in an hour.")
+    cache_mb: int = setting(64, "Memory in MiB that each process's own cache may use; 100,000 pins take about 50.")
     session_days: int = setting(30, "Days until a login ends.")
     exact_below: int = setting(20_000, "Below this many vectors search compares with every one.")
 

@@ -99,7 +99,7 @@ def cache(settings: Settings) -> Cache:
         case "":
             from bowerbird.adapters.cache.memory import MemoryCache
 
-            return MemoryCache(max_bytes=32 * 2**20)
+            return MemoryCache(max_bytes=settings.cache_mb * 2**20)
         case other:
             raise _unknown("CACHE", other)
 
