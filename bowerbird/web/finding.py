@@ -8,8 +8,8 @@ from typing import Annotated
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 
-from bowerbird.catalog import NotFound, pins
-from bowerbird.model import Box, Pin
+from bowerbird.catalog import NotFound, boards, pins
+from bowerbird.model import Board, Box, Pin
 from bowerbird.ports import Floats, Missing
 from bowerbird.search import ask, similar
 from bowerbird.search.ask import Query
@@ -49,6 +49,15 @@ def pin(site: Site, viewer: int | None, pin_id: int) -> Pin:
         found = pins.get(conn, pin_id, viewer)
     if found is None:
         raise NotFound("There is no such pin.")
+    return found
+
+
+def board(site: Site, viewer: int | None, board_id: int) -> Board:
+    """Raises 404 for a board that is not there, or not for this viewer."""
+    with site.engines.database.read() as conn:
+        found = boards.get(conn, board_id, viewer)
+    if found is None:
+        raise NotFound("There is no such board.")
     return found
 
 

@@ -11,7 +11,9 @@ from jinja2 import Environment
 from litestar import Response
 
 from bowerbird.darkroom.process import Darkroom
+from bowerbird.feed.request import Feed
 from bowerbird.ports import Engines
+from bowerbird.web.current import fold
 from bowerbird.web.media import Signer
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Site:
         self.signer = signer
         self.rules = rules
         self.templates = templates
+        self.feed = Feed(engines, fold)
         self.turn = threading.BoundedSemaphore(2)
         """Around reads that are mostly Python: more threads at once only fight for the interpreter's lock, which
         SQLite gives up at every row. Never held while waiting for the darkroom."""

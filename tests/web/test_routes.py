@@ -135,7 +135,7 @@ def test_a_body_that_cannot_be_read_is_4xx(town: tuple[Place, Person, Person], h
         b"\xff\xfe",
         b"--x\r\n",
     ]
-    if handler.handler_name in ("change_pin", "change_board", "change_me", "change_user", "retry_parked"):
+    if handler.handler_name in ("change_pin", "change_board", "change_me", "change_user", "retry_parked", "hide_pin"):
         bad.remove(b'{"name": 5, "username": [], "url": {}, "old": 1}')  # every field may be left out
     for body in bad:
         answer = town[1].ask(method(handler), path(handler), content=body, headers={"content-type": kind})

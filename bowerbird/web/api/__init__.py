@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bowerbird.web.api import admin, boards, people, pins, search, uploads
+from bowerbird.web.api import admin, boards, feed, follows, people, pins, search, uploads
 
 ROUTES: dict[str, list[Any]] = {
     "Pins": [
@@ -16,6 +16,15 @@ ROUTES: dict[str, list[Any]] = {
         pins.list_related,
         pins.list_duplicates,
         pins.get_original,
+        feed.hide_pin,
+        feed.unhide_pin,
+    ],
+    "Feed": [
+        feed.get_feed,
+        feed.list_popular,
+        follows.list_following,
+        feed.list_starters,
+        feed.choose_pins,
     ],
     "Uploads": [uploads.stream_uploads, uploads.get_fetch],
     "Search": [search.search, search.search_picture],
@@ -31,8 +40,19 @@ ROUTES: dict[str, list[Any]] = {
         boards.list_members,
         boards.add_member,
         boards.remove_member,
+        follows.follow_board,
+        follows.unfollow_board,
+        feed.list_more_ideas,
     ],
-    "People": [people.get_user, people.list_user_boards, people.list_user_pins],
+    "People": [
+        people.get_user,
+        people.list_user_boards,
+        people.list_user_pins,
+        follows.list_followers,
+        follows.list_followed,
+        follows.follow_user,
+        follows.unfollow_user,
+    ],
     "Account": [
         people.sign_up,
         people.log_in,

@@ -6,8 +6,7 @@ from litestar import delete, get, patch, post, put
 from msgspec import UNSET
 
 from bowerbird.catalog import NotFound, boards, pins, users
-from bowerbird.model import Board
-from bowerbird.web import acts
+from bowerbird.web import acts, finding
 from bowerbird.web.acts import Via
 from bowerbird.web.api.shapes import (
     BoardChange,
@@ -45,7 +44,7 @@ def create_board(site: Site, viewer: Viewer, data: BoardForm) -> BoardOut:
 
 @get("/boards/{board_id:int}", sync_to_thread=True)
 def get_board(site: Site, viewer: Viewer, board_id: PathId) -> BoardOut:
-    return board_out(_board(site, viewer, board_id), viewer, site.signer)
+    return board_out(finding.board(site, viewer.id, board_id), viewer, site.signer)
 
 
 @patch("/boards/{board_id:int}", guards=[logged_in], sync_to_thread=True)
@@ -67,7 +66,7 @@ def delete_board(site: Site, viewer: Viewer, board_id: PathId) -> None:
 @get("/boards/{board_id:int}/pins", sync_to_thread=True)
 def list_board_pins(site: Site, viewer: Viewer, board_id: PathId, bookmark: Bookmark = None, limit: Limit = 25) -> Wall:
     """What is on it, last saved first."""
-    _board(site, viewer, board_id)
+    finding.board(site, viewer.id, board_id)
     with site.engines.database.read() as conn:
         found = pins.of_board(conn, board_id, viewer.id, int(bookmark) if bookmark else None, limit)
     following = str(found[-1].id) if len(found) == limit else None
@@ -93,7 +92,7 @@ def unsave_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via
 @get("/boards/{board_id:int}/members", sync_to_thread=True)
 def list_members(site: Site, viewer: Viewer, board_id: PathId) -> list[UserOut]:
     """With whom it is shared, without its owner."""
-    _board(site, viewer, board_id)
+    finding.board(site, viewer.id, board_id)
     with site.engines.database.read() as conn:
         return [user_out(user) for user in boards.members(conn, board_id)]
 
@@ -116,11 +115,3 @@ def remove_member(site: Site, viewer: Viewer, board_id: PathId, username: str) -
         if member is None:
             raise NotFound("There is no such user.")
         boards.remove_member(conn, board_id, member.id, viewer.known().id)
-
-
-def _board(site: Site, viewer: Viewer, board_id: int) -> Board:
-    with site.engines.database.read() as conn:
-        board = boards.get(conn, board_id, viewer.id)
-    if board is None:
-        raise NotFound("There is no such board.")
-    return board

@@ -37,6 +37,7 @@ signed and end after one to two hours.
 """
 TAGS = {
     "Pins": "Pictures with words, and the pictures that belong with them.",
+    "Feed": "What was chosen for you, what many like, what you follow.",
     "Uploads": "What becomes of pictures on their way in.",
     "Search": "By words, by colour, by picture, by a part of a picture.",
     "Boards": "Collections of pins, open or secret, alone or with others.",

@@ -16,10 +16,11 @@ from bowerbird.ingest import fetch, lifecycle, upload
 from bowerbird.model import Pin, original_key
 from bowerbird.ports import Missing
 from bowerbird.search import duplicates
-from bowerbird.web import finding, limits
+from bowerbird.web import feeds, finding, limits
 from bowerbird.web.api.shapes import (
     Bookmark,
     Duplicate,
+    FeedMark,
     Fetched,
     FromUrl,
     Limit,
@@ -115,11 +116,14 @@ def get_pin_state(site: Site, viewer: Viewer, pin_id: PathId) -> Progress:
 
 @get("/pins/{pin_id:int}/related", sync_to_thread=True)
 def list_related(
-    site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Bookmark = None, limit: Limit = 25
+    site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: FeedMark = None, limit: Limit = 25
 ) -> Wall:
-    """Pictures that belong with this one, or with the part of it in `box`."""
-    found, following = finding.related(site, viewer.id, pin_id, box, bookmark, limit)
-    return Wall(found, following)
+    """Pictures that belong with this one: like it, kept with it, about the same. With `box`, like that part of it."""
+    if box:
+        plain = bookmark if bookmark and bookmark.isdecimal() else None
+        return Wall(*finding.related(site, viewer.id, pin_id, box, plain, limit))
+    made = feeds.related(site, viewer.id, finding.pin(site, viewer.id, pin_id), bookmark, limit)
+    return Wall(made.cards, made.bookmark)
 
 
 @get("/pins/{pin_id:int}/duplicates", guards=[logged_in], sync_to_thread=True)

@@ -11,9 +11,9 @@ from litestar.exceptions import ClientException
 from litestar.params import Body, QueryParameter
 
 from bowerbird.ingest import upload
-from bowerbird.model import Scope
+from bowerbird.model import EventKind, Scope
 from bowerbird.search.ask import Query
-from bowerbird.web import finding, limits
+from bowerbird.web import acts, finding, limits
 from bowerbird.web.api.shapes import Bookmark, Limit, PathId, PictureQuery, Wall
 from bowerbird.web.auth import Viewer
 from bowerbird.web.errors import told
@@ -41,6 +41,8 @@ def search(
     if not (re.search(r"\w", q) or hexed or pin):
         raise ClientException("Ask for words (`q`), a `colour` or a `pin`.", status_code=422)
     query = finding.of_pin(site, viewer.id, pin, box, q, hexed) if pin else Query(words=q, colour=hexed)
+    if q.strip() and viewer.id and not bookmark:
+        acts.note(site, acts.act(EventKind.SEARCH, viewer.id, words=q.strip()))
     with told():
         return Wall(*finding.found(site, viewer.id, query, bookmark, limit))
 

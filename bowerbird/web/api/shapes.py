@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar.datastructures import UploadFile
@@ -25,6 +25,13 @@ PathId = Annotated[int, PathParameter(ge=1, le=LARGEST, description="An id.")]
 Bookmark = Annotated[
     str | None,
     QueryParameter(pattern="^[0-9]{1,18}$", description="The `bookmark` of the page before; none for the first page."),
+]
+FeedMark = Annotated[
+    str | None,
+    QueryParameter(
+        pattern="^([0-9A-Za-z_-]{1,60}[.])?[0-9]{1,18}$",
+        description="The `bookmark` of the page before; none for the first page.",
+    ),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="The most items of a page.")]
 Title = Annotated[str, Meta(max_length=200, examples=["Satin bowerbird at his bower"])]
@@ -50,6 +57,29 @@ class Wall(msgspec.Struct, frozen=True):
     items: list[Card]
     bookmark: str | None
     """Asks for the next page; null on the last."""
+
+
+class FeedWall(msgspec.Struct, frozen=True):
+    """One page of pins that were chosen for someone; each has a `source`, a `position` and a `reason`."""
+
+    items: list[Card]
+    bookmark: str | None
+    """Asks for the next page; null on the last."""
+    request: str
+    """Names the list that this is a page of; events carry it."""
+
+
+class Hide(msgspec.Struct, frozen=True):
+    """Why a picture is hidden, and where it was found."""
+
+    reason: Literal["dislike", "seen", "off-topic"] = "dislike"
+    via: Annotated[str, Meta(max_length=200, description="`page:request:position:source`")] = ""
+
+
+class Choices(msgspec.Struct, frozen=True):
+    """Pictures that someone new likes."""
+
+    pins: Annotated[list[Id], Meta(min_length=1, max_length=100)]
 
 
 class Picture(msgspec.Struct, frozen=True):

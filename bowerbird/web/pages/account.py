@@ -105,7 +105,8 @@ def signup(site: Site, viewer: Viewer, request: Request[Any, Any, Any], data: An
     except ValueError as error:
         return gate(site, viewer, "signup", data, str(error), 422)
     cookie, _ = auth.log_in(site, request, data.username, data.password)
-    return Redirect(onward(data.next), status_code=303, cookies=[cookie])
+    target = onward(data.next)
+    return Redirect("/welcome" if target == "/" else target, status_code=303, cookies=[cookie])
 
 
 @post("/logout", sync_to_thread=True, include_in_schema=False)

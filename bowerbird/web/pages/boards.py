@@ -11,8 +11,9 @@ from litestar.exceptions import NotFoundException
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
-from bowerbird.catalog import NotFound, boards, pins, users
-from bowerbird.model import Board
+from bowerbird.catalog import NotFound, boards, follows, pins, users
+from bowerbird.model import Board, EventKind
+from bowerbird.web import acts
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.pages.walls import PAGE, Bookmark, Part, PathId, address, cut, show
 from bowerbird.web.site import Site
@@ -27,6 +28,11 @@ class BoardForm(msgspec.Struct):
 class MemberForm(msgspec.Struct):
     username: str = ""
     remove: str = ""
+
+
+class Follow(msgspec.Struct):
+    off: str = ""
+    """Whether to stop."""
 
 
 Form = Annotated[BoardForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
@@ -48,10 +54,23 @@ def board(
         on_it = pins.of_board(conn, found.id, viewer.id, bookmark or None, PAGE + 1)
         members = boards.members(conn, found.id)
         may_write = viewer.id is not None and boards.may_write(conn, found.id, viewer.id)
+        followers = follows.board_followers(conn, found.id)
+        followed = follows.follows_board(conn, viewer.id, found.id)
     wall, more = cut(site, viewer, on_it, href(found))
     mine = found.user_id == viewer.id
     return show(
-        site, viewer, part, "board.html", wall, more, board=found, members=members, mine=mine, may_write=may_write
+        site,
+        viewer,
+        part,
+        "board.html",
+        wall,
+        more,
+        board=found,
+        members=members,
+        mine=mine,
+        may_write=may_write,
+        followers=followers,
+        followed=followed,
     )
 
 
@@ -118,4 +137,23 @@ def delete(site: Site, viewer: Viewer, board_id: PathId) -> Redirect:
     return Redirect(f"/u/{me.username}", status_code=303)
 
 
-ROUTES = [board, new_form, create, edit_form, edit, members, delete]
+@post("/boards/{board_id:int}/follow", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+def follow(
+    site: Site,
+    viewer: Viewer,
+    board_id: PathId,
+    data: Annotated[Follow, Body(media_type=RequestEncodingType.URL_ENCODED)],
+) -> Redirect:
+    me = viewer.known().id
+    with site.engines.database.write() as conn:
+        found = boards.get(conn, board_id, me)
+        if found is None:
+            raise NotFound("There is no such board.")
+        changed = (follows.unfollow_board if data.off else follows.board)(conn, me, board_id)
+    if changed:
+        kind = EventKind.UNFOLLOW if data.off else EventKind.FOLLOW
+        acts.note(site, acts.act(kind, me, board_id=board_id))
+    return Redirect(href(found), status_code=303)
+
+
+ROUTES = [board, follow, new_form, create, edit_form, edit, members, delete]

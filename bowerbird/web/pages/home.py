@@ -1,21 +1,41 @@
-"""The first page: the newest pictures."""
+"""The first page: what was chosen for someone, what they follow, what is popular, what is new."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from litestar import Response, get
 
-from bowerbird.catalog import pins
+from bowerbird.catalog import follows, pins
+from bowerbird.web import feeds
 from bowerbird.web.auth import Viewer
-from bowerbird.web.pages.walls import PAGE, Bookmark, Part, cut, show
+from bowerbird.web.pages.walls import PAGE, Mark, Part, address, cut, show
 from bowerbird.web.site import Site
+
+Tab = Literal["", "following", "popular", "newest"]
 
 
 @get("/", sync_to_thread=True, include_in_schema=False)
-def home(site: Site, viewer: Viewer, bookmark: Bookmark = 0, part: Part = "") -> Response[str]:
-    with site.engines.database.read() as conn:
-        found = pins.newest(conn, viewer.id, bookmark or None, PAGE + 1)
-    wall, more = cut(site, viewer, found, "/")
-    return show(site, viewer, part, "home.html", wall, more, tab="home")
+def home(site: Site, viewer: Viewer, what: Tab = "", bookmark: Mark = "", part: Part = "") -> Response[str]:
+    chosen = what or ("" if viewer.id else "newest")
+    plain = int(bookmark) if bookmark.isdecimal() else 0
+    if chosen == "following" and viewer.id:
+        with site.engines.database.read() as conn:
+            found = follows.wall(conn, viewer.id, plain or None, PAGE + 1)
+        wall, more = cut(site, viewer, found, "/", what=chosen)
+    elif chosen == "popular":
+        wall, following = feeds.popular(site, viewer.id, plain, PAGE)
+        more = address("/", what=chosen, bookmark=str(following)) if following else ""
+    elif chosen == "" and viewer.id:
+        made = feeds.home(site, viewer.id, bookmark, PAGE)
+        more = address("/", bookmark=made.bookmark or "") if made.bookmark else ""
+        return show(site, viewer, part, "home.html", made.cards, more, made.request, what="", tab="home")
+    else:
+        chosen = "newest"
+        with site.engines.database.read() as conn:
+            found = pins.newest(conn, viewer.id, plain or None, PAGE + 1)
+        wall, more = cut(site, viewer, found, "/", what=what)
+    return show(site, viewer, part, "home.html", wall, more, what=chosen, tab="home")
 
 
 ROUTES = [home]

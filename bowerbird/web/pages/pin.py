@@ -16,12 +16,12 @@ from bowerbird.catalog import NotFound, boards, faces, pins, users
 from bowerbird.ingest import lifecycle
 from bowerbird.model import Board, Look, Pin, State
 from bowerbird.search import duplicates
-from bowerbird.web import acts, finding
+from bowerbird.web import acts, feeds, finding
 from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
 from bowerbird.web.finding import BoxText
-from bowerbird.web.pages.walls import PAGE, Bookmark, Part, PathId, address, show
+from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, show
 from bowerbird.web.site import Site
 
 URL = Body(media_type=RequestEncodingType.URL_ENCODED)
@@ -62,23 +62,28 @@ class Row(NamedTuple):
 
 @get("/pin/{pin_id:int}", sync_to_thread=True, include_in_schema=False)
 def pin(
-    site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Bookmark = 0, part: Part = ""
+    site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Mark = "", part: Part = ""
 ) -> Response[str]:
     shown = finding.pin(site, viewer.id, pin_id)
-    near, following = _related(site, viewer, shown, box, bookmark)
+    near, following, request = _related(site, viewer, shown, box, bookmark)
     more = address(f"/pin/{pin_id}", box=box or "", bookmark=following) if following else ""
     if part == "wall":
-        return show(site, viewer, part, "pin.html", near, more)
+        return show(site, viewer, part, "pin.html", near, more, request)
     look = looks(site.engines, [shown.image.media]).get(shown.image.media)
     about = _about(site, viewer, shown, look)
-    return show(site, viewer, part, "pin.html", near, more, box=box, **about)
+    return show(site, viewer, part, "pin.html", near, more, request, box=box, **about)
 
 
-def _related(site: Site, viewer: Viewer, shown: Pin, box: str | None, bookmark: int) -> tuple[list[Card], str]:
+def _related(
+    site: Site, viewer: Viewer, shown: Pin, box: str | None, bookmark: str
+) -> tuple[list[Card], str | None, str]:
     if shown.image.state is not State.READY:
-        return [], ""
-    near, following = finding.related(site, viewer.id, shown.id, box, str(bookmark) if bookmark else None, PAGE)
-    return near, following or ""
+        return [], None, ""
+    if not box:
+        made = feeds.related(site, viewer.id, shown, bookmark, PAGE)
+        return made.cards, made.bookmark, made.request
+    plain = bookmark if bookmark.isdecimal() else None
+    return *finding.related(site, viewer.id, shown.id, box, plain, PAGE), ""
 
 
 def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[str, Any]:

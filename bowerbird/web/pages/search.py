@@ -16,8 +16,9 @@ from litestar.params import Body, QueryParameter
 
 from bowerbird.catalog import pins
 from bowerbird.darkroom import Spoiled
+from bowerbird.model import EventKind
 from bowerbird.search.ask import Query
-from bowerbird.web import finding, limits
+from bowerbird.web import acts, finding, limits
 from bowerbird.web.auth import Viewer
 from bowerbird.web.cards import Card, looks
 from bowerbird.web.pages.colours import COLOURS
@@ -49,7 +50,9 @@ def search(
     more = address("/search", q=words, colour=hue[1:], bookmark=following) if following else ""
     about = {"words": words, "colour": hue, "asked": asked, "heading": heading(words, hue), "tab": "search"}
     tags = [] if part else suggested(site, viewer, wall, words)
-    return show(site, viewer, part, "search.html", wall, more, tags=tags, **about)
+    if words and viewer.id and not part and not bookmark:
+        acts.note(site, acts.act(EventKind.SEARCH, viewer.id, words=words))
+    return show(site, viewer, part, "search.html", wall, more, "", tags=tags, **about)
 
 
 def hue_of(colour: str) -> str:

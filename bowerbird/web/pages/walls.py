@@ -19,6 +19,8 @@ PAGE = 36
 """Cards that come at once; enough to fill a wide screen and a half."""
 
 Bookmark = Annotated[int, QueryParameter(name="bookmark", ge=0, le=2**63 - 1)]
+Mark = Annotated[str, QueryParameter(name="bookmark", pattern="^([0-9A-Za-z_-]{1,60}[.])?[0-9]{0,18}$")]
+"""Of a wall that may have been made for someone: the list's name and a place on it."""
 Part = Literal["", "wall", "dialog"]
 PathId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 

@@ -1,6 +1,7 @@
 // On every page: the wall, the theme, saving, messages, and a picture dropped or pasted anywhere.
 import { hang } from "./wall.js";
 import { keep } from "./carry.js";
+import { via } from "./seen.js";
 
 document.querySelectorAll(".wall").forEach(hang);
 
@@ -35,7 +36,7 @@ document.addEventListener("click", (event) => {
 });
 
 async function open(link) {
-  const answer = await fetch(`${link.href}?part=dialog`);
+  const answer = await fetch(`${link.href}?${new URLSearchParams({ part: "dialog", via: via(link) })}`);
   if (!answer.ok || answer.redirected) { location.href = link.href; return; }
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "dialog-title");
@@ -65,6 +66,27 @@ async function saved(form, body) {
   (marked?.form ?? body.querySelector("form")).querySelector("button").focus();
   say(decodeURIComponent(answer.headers.get("x-said") ?? "Saved"));
 }
+
+/* Following, in place */
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form.follow");
+  if (!form) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.setAttribute("aria-busy", "true");
+  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" }).catch(() => null);
+  button.removeAttribute("aria-busy");
+  if (answer?.type !== "opaqueredirect") { say("That did not work. Reload the page and try again."); return; }
+  const on = !form.elements.off.value;
+  form.elements.off.value = on ? "1" : "";
+  button.textContent = on ? "Following" : "Follow";
+  button.classList.toggle("main", !on);
+  const name = button.getAttribute("aria-label").replace(/^(Stop following|Follow) /, "");
+  button.setAttribute("aria-label", `${on ? "Stop following" : "Follow"} ${name}`);
+  const count = document.querySelector("[data-followers]");
+  if (count) count.textContent = Number(count.textContent) + (on ? 1 : -1);
+  say(on ? `You follow ${name}` : `You no longer follow ${name}`);
+});
 
 /* A picture dropped or pasted anywhere asks for the pictures like it */
 const pictured = (data) => [...(data?.files ?? [])].find((file) => file.type.startsWith("image/"));

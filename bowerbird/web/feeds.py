@@ -1,0 +1,102 @@
+"""Walls made for someone, as the web shows them: the feed, what belongs with a pin or on a board, what is popular."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import Connection
+
+from bowerbird.catalog import pins
+from bowerbird.feed import page as pages
+from bowerbird.feed import related as kin
+from bowerbird.feed.request import Page, Reason
+from bowerbird.model import Pin, State, Trend
+from bowerbird.web.cards import Card, cards
+from bowerbird.web.errors import told
+from bowerbird.web.site import Site
+
+_trend = msgspec.json.Decoder(Trend)
+
+
+class Made(NamedTuple):
+    cards: list[Card]
+    bookmark: str | None
+    request: str
+
+
+def home(site: Site, viewer: int, bookmark: str | None, limit: int) -> Made:
+    """A page of someone's own feed. Raises 422 for what is no bookmark."""
+    return _made(site, lambda conn: pages.home(site.feed, conn, viewer, bookmark or None, limit))
+
+
+def related(site: Site, viewer: int | None, pin: Pin, bookmark: str | None, limit: int) -> Made:
+    """What belongs with a pin that the viewer sees. Raises 422 for what is no bookmark."""
+    return _made(site, lambda conn: kin.related(site.feed, conn, viewer, pin, bookmark or None, limit))
+
+
+def more(site: Site, viewer: int, board_id: int, bookmark: str | None, limit: int) -> Made:
+    """What would fit on a board. Raises 422 for what is no bookmark."""
+    return _made(site, lambda conn: kin.more_for_board(site.feed, conn, viewer, board_id, bookmark or None, limit))
+
+
+def _made(site: Site, compose: Callable[[Connection], Page]) -> Made:
+    with told(), site.turn, site.engines.database.read() as conn:
+        page = compose(conn)
+    drawn = cards(site.engines, [one.pin for one in page.placed], site.signer)
+    told_why = [
+        replace(card, source=one.source, position=one.position, reason=sentence(one.reason))
+        for card, one in zip(drawn, page.placed, strict=True)
+    ]
+    return Made(told_why, page.bookmark, page.request)
+
+
+def popular(site: Site, viewer: int | None, skip: int, limit: int) -> tuple[list[Card], int]:
+    """What many people like right now, from place `skip` on, and the place from which the next page goes on; 0 at
+    the end."""
+    known = site.engines.metadata.get("trend:")
+    ids = [pin_id for pin_id, _ in _trend.decode(known).pins] if known else []
+    with site.engines.database.read() as conn:
+        found = pins.get_many(conn, ids[skip : skip + limit], viewer)
+    shown = [found[pin_id] for pin_id in ids[skip : skip + limit] if pin_id in found]
+    drawn = cards(site.engines, [pin for pin in shown if pin.image.state is State.READY], site.signer)
+    following = skip + limit if skip + limit < len(ids) else 0
+    return [replace(card, source="trending", position=skip + n) for n, card in enumerate(drawn)], following
+
+
+def reason(site: Site, viewer: int, pin: Pin, request: str) -> str:
+    """Why this pin is on the list of this name, in words; something that is true in any case if that is forgotten."""
+    return "It was chosen for you, from what you save and open and from what many like"
+
+
+def sentence(reason: Reason) -> str:
+    """Why a picture is shown, in words."""
+    named = f"“{reason.pin.title}”" if reason.pin and reason.pin.title else ""
+    board = f"“{reason.board.name}”" if reason.board else ""
+    match reason.kind:
+        case "saved":
+            return f"Because you saved {named or 'a picture that goes with it'}"
+        case "liked":
+            return f"Because you liked {named or 'a picture that goes with it'}"
+        case "board":
+            return f"From {board}, a board that you follow" if board else "From a board that you follow"
+        case "person":
+            return f"From @{reason.username}, whom you follow" if reason.username else "From someone you follow"
+        case "together":
+            return f"People keep it together with {named}" if named else "People keep it with pictures that you saved"
+        case "people":
+            return "People who save what you save have saved this"
+        case "many":
+            return "Many people are saving this right now"
+        case "fresh":
+            return "It is new: you are among the first to see it"
+        case "words":
+            return f"Because you searched for “{reason.words}”" if reason.words else "Because of what you searched for"
+        case "look":
+            return f"It looks like {named}" if named else "It looks like pictures that you like"
+        case "topic":
+            return f"It is about the same as {named}" if named else "It is about things that you like"
+        case _:
+            return "It is new here"
