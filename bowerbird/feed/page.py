@@ -2,25 +2,202 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import numpy as np
 from sqlalchemy import Connection
 
-from bowerbird.catalog import pins
-from bowerbird.feed.request import Feed, Page, Placed, Reason
+from bowerbird.catalog import facts, pins
+from bowerbird.feed.compose import Cursor, Item, compose, limit_of
+from bowerbird.feed.features import HIDDEN
+from bowerbird.feed.reasons import Teller
+from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
+from bowerbird.model import Event, Shown, State, Taste, Trend
+from bowerbird.ports import Unavailable
+
+T = TypeVar("T")
+
+
+KEEP = 6 * 3600.0
+"""Seconds for which a composed list is kept, from when it was composed."""
+LEFT_OUT = 20_000
+"""Pins of one chain of lists that are remembered as shown; who scrolls on may see the first again."""
+SERVED = "served"
+"""The kind of the event that logs what was served with which features, for `feed.learn`."""
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A composed list, in metadata under `feed:<request>`."""
+
+    user_id: int
+    items: list[Item]
+    before: list[int]
+    """Pins that earlier lists of the chain showed."""
+    cursor: Cursor
+
+
+class Known(NamedTuple):
+    """What metadata knows of a viewer."""
+
+    taste: Taste
+    shown: Shown
+    trend: Trend
+
+
+_kept = msgspec.msgpack.Decoder(Kept | None).decode
+_taste = msgspec.json.Decoder(Taste).decode
+_shown = msgspec.json.Decoder(Shown).decode
+_trend = msgspec.json.Decoder(Trend).decode
 
 
 def home(feed: Feed, conn: Connection, viewer: int, bookmark: str | None = None, limit: int = 25) -> Page:
-    """A page of `limit` pins at most. The same bookmark gives the same pins again, without those hidden, deleted or
-    turned secret meanwhile. A bookmark that is not this viewer's or is too old begins anew; ValueError for none."""
-    before = _before(bookmark)
-    found = pins.newest(conn, viewer, before, limit + 1)
+    """A page of `limit` pins at most, and the bookmark of the next.
+
+    The same bookmark gives the same pins again, without those hidden, deleted or turned secret meanwhile. One that
+    is too old or somebody else's begins anew. Without the metadata store it is the newest pins. Raises ValueError
+    for what is no bookmark.
+    """
+    request, position = _read(bookmark)
+    try:
+        if request == "newest":
+            return _newest(conn, viewer, position, limit)
+        return _page(feed, conn, viewer, request, position, limit)
+    except Unavailable:
+        feed.missed["page:failed"] += 1
+        return _newest(conn, viewer, 0, limit)
+
+
+def _read(bookmark: str | None) -> tuple[str, int]:
+    if bookmark is None:
+        return "", 0
+    request, _, number = bookmark.partition(".")
+    if not (request.isascii() and request.isalnum() and number.isascii() and number.isdecimal()) or len(bookmark) > 60:
+        raise ValueError("This is no bookmark of a feed.")
+    return request, int(number)
+
+
+def _newest(conn: Connection, viewer: int, before: int, limit: int) -> Page:
+    found = pins.newest(conn, viewer, before or None, limit + 1)
     placed = [Placed(pin, "newest", Reason("new"), number) for number, pin in enumerate(found[:limit])]
     return Page("newest", placed, f"newest.{found[limit - 1].id}" if len(found) > limit else None)
 
 
-def _before(bookmark: str | None) -> int | None:
-    if bookmark is None:
-        return None
-    name, _, number = bookmark.partition(".")
-    if not name.isalnum() or not number.isdecimal() or len(bookmark) > 60:
-        raise ValueError("This is no bookmark of a feed.")
-    return int(number)
+def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int, limit: int) -> Page:
+    """From `position` of the list on. Each page has its places: what is gone from them leaves gaps, so that no other
+    page moves; only a page that would be empty takes the next places."""
+    kept, known = _load(feed, viewer, request)
+    if kept is None:
+        request, position = secrets.token_hex(12), 0
+        kept = _compose(feed, conn, viewer, request, known, [], Cursor())
+        if not kept.items:
+            return _newest(conn, viewer, 0, limit)
+    while position < len(kept.items) or not kept.cursor.done:
+        if position >= len(kept.items):
+            before = [*kept.before, *(item.pin_id for item in kept.items)][-LEFT_OUT:]
+            request, position, cursor = _successor(request), 0, kept.cursor
+            kept = _load(feed, viewer, request)[0] or _compose(feed, conn, viewer, request, known, before, cursor)
+        start, position = position, min(position + limit, len(kept.items))
+        items = dict(enumerate(kept.items[start:position], start))
+        placed = _placed(feed, conn, viewer, known.taste, items)
+        if placed:
+            _log(feed, viewer, request, placed, items)
+            ended = position == len(kept.items) and kept.cursor.done
+            return Page(request, placed, None if ended else f"{request}.{position}")
+    return Page(request, [], None)
+
+
+def _successor(request: str) -> str:
+    """The name of the list after this one: the same bookmark leads to the same list in every process."""
+    return hashlib.blake2b(request.encode(), digest_size=12).hexdigest()
+
+
+def _load(feed: Feed, viewer: int, request: str) -> tuple[Kept | None, Known]:
+    """The viewer's own list of this name, if it is kept still, and what is known of the viewer."""
+    keys = [f"feed:{request}", f"taste:{viewer}", f"shown:{viewer}", "trend:"]
+    found = feed.engines.metadata.get_many(keys)
+    kept: Kept | None = _decoded(_kept, found.get(keys[0]), None)
+    taste = _decoded(_taste, found.get(keys[1]), Taste())
+    known = Known(taste, _decoded(_shown, found.get(keys[2]), Shown()), _decoded(_trend, found.get(keys[3]), Trend()))
+    return (kept if kept and kept.user_id == viewer else None), known
+
+
+def _decoded(decode: Callable[[bytes], T], document: bytes | None, default: T) -> T:
+    """What an older or a newer Bowerbird wrote may not be readable: then it is as good as not there."""
+    with suppress(msgspec.DecodeError):
+        return decode(document) if document else default
+    return default
+
+
+def _compose(
+    feed: Feed, conn: Connection, viewer: int, request: str, known: Known, before: list[int], cursor: Cursor
+) -> Kept:
+    asked = asked_by(feed, conn, viewer, request, known, before)
+    items, cursor = compose(asked, cursor)
+    kept = Kept(viewer, items, before, cursor)
+    feed.engines.metadata.put(f"feed:{request}", msgspec.msgpack.encode(kept), KEEP)
+    return kept
+
+
+def asked_by(
+    feed: Feed, conn: Connection, viewer: int, request: str, known: Known, before: Iterable[int] = ()
+) -> Asked:
+    """The request as sources see it; its dice are its own, so that composing it again comes out alike."""
+    seed = int.from_bytes(hashlib.blake2b(request.encode(), digest_size=8).digest())
+    dice = np.random.default_rng([feed.salt, seed])
+    asked = Asked(feed, conn, viewer, feed.clock(), dice, *known, frozenset(before))
+    asked.creators = facts.owners(conn, [action.pin_id for action in asked.recent()])
+    return asked
+
+
+def _placed(feed: Feed, conn: Connection, viewer: int, taste: Taste, items: Mapping[int, Item]) -> list[Placed]:
+    """By their positions those that the viewer still may see and did not hide since."""
+    gone = hidden_since(feed, taste, list(items.values()))
+    left = {at: item for at, item in items.items() if item.pin_id not in gone}
+    whys = [item.why for item in left.values()]
+    known = pins.get_many(conn, {item.pin_id for item in left.values()} | {why.pin_id for why in whys}, viewer)
+    tell = Teller(conn, viewer, whys, known)
+    return [
+        Placed(known[item.pin_id], item.source, tell(item.why), at)
+        for at, item in left.items()
+        if item.pin_id in known and known[item.pin_id].image.state is State.READY
+    ]
+
+
+def hidden_since(feed: Feed, taste: Taste, items: Sequence[Item]) -> set[int]:
+    """Pins of these that are hidden, or like what is."""
+    gone = {action.pin_id for action in taste.hidden}
+    hidden = [action for action in taste.hidden if action.image_id > 0][:HIDDEN]
+    if not hidden or not items:
+        return gone
+    ids = [item.image_id for item in items] + [action.image_id for action in hidden]
+    try:
+        looks = feed.engines.looks.get(np.array(ids, np.int64))
+    except Unavailable:
+        return gone
+    limits = np.array([limit_of(action) for action in hidden])
+    alike = looks[: len(items)] @ looks[len(items) :].T >= limits
+    return gone | {items[row].pin_id for row in np.flatnonzero(alike.any(axis=1)).tolist()}
+
+
+def _log(feed: Feed, viewer: int, request: str, placed: list[Placed], items: Mapping[int, Item]) -> None:
+    """Features as they were when these pins were served: learning from features made up later would leak what
+    happened since."""
+    if int(request[:8], 16) >= feed.logged * 2**32:
+        return
+    features = b"".join(items[each.position].features for each in placed)
+    data = {
+        "page": "home",
+        "request": request,
+        "pins": [each.pin.id for each in placed],
+        "positions": [each.position for each in placed],
+        "columns": len(features) // 2 // len(placed),
+        "features": base64.b64encode(features).decode(),
+    }
+    with suppress(Unavailable):
+        feed.engines.events.append([Event(SERVED, feed.clock(), viewer, data=data)])

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from bowerbird.model import Action, Board, Counts, EventKind, Hit, Pin, Shown, Taste, Trend
 from bowerbird.ports import Engines
 
-Fold = Callable[[Engines, Sequence[Hit], Mapping[int, str], int], list[Hit]]
-"""`search.duplicates.fold`."""
+Fold = Callable[[Engines, Sequence[Hit], Mapping[int, Any], int], list[Hit]]
+"""`search.duplicates.fold`: it reads `phash` and `phash_flip` of what it is given for each image."""
 
 
 class Why(msgspec.Struct, frozen=True, array_like=True):
@@ -120,6 +120,8 @@ class Asked:
     """Pins that this chain of lists has shown already."""
     counts: dict[int, Counts] = field(default_factory=dict)
     """By pin; sources add what they read."""
+    creators: list[int] = field(default_factory=list)
+    """Of the pins of the latest actions, one for each."""
 
     def recent(self, most: int = 20) -> list[Action]:
         """The latest actions with a picture, each pin once."""

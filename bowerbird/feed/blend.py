@@ -1,0 +1,75 @@
+"""One order out of scores: unlike pictures next to each other, and room for what nobody knows yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bowerbird.ports import Floats, Ints
+
+WINDOW = 12
+"""How far back a person still sees what came before: two or three rows of a wall."""
+GAMMA = 0.9
+"""What being unlike the window counts, beside scores with a spread of 1."""
+NUMBERS = 48
+"""Directions in which looks are told apart: a random projection keeps their cosines within 0.1 or so."""
+NAMED = 8
+SHARES = {"look": 0.6, "creator": 0.25, "board": 0.15}
+"""Of each in how unlike two pins are."""
+EVERY = 8
+"""One place in so many is for a fresh pin."""
+
+_DIRECTIONS = np.random.default_rng(11).standard_normal((1009, NAMED)).astype(np.float32) / np.sqrt(NAMED)
+
+
+def traits(looks: Floats, creators: Sequence[int], boards: Sequence[int]) -> Floats:
+    """(n, numbers): what tells pins apart, of length about 1. `looks` (n, dim), `boards` 0 for none."""
+    # What all candidates share tells none of them apart.
+    own = looks - looks.mean(axis=0) if len(looks) else looks
+    basis = np.random.default_rng(7).standard_normal((looks.shape[1], NUMBERS)).astype(np.float32)
+    look = own @ basis
+    look /= np.maximum(np.linalg.norm(look, axis=1, keepdims=True), 1e-6)
+    creator = _DIRECTIONS[np.asarray(creators, np.int64) % len(_DIRECTIONS)]
+    board = _DIRECTIONS[np.asarray(boards, np.int64) % len(_DIRECTIONS)] * (np.asarray(boards) > 0)[:, None]
+    parts = zip((look, creator, board), SHARES.values(), strict=True)
+    return np.concatenate([part * np.sqrt(share) for part, share in parts], axis=1, dtype=np.float32)
+
+
+def diversify(scores: Floats, traits: Floats, most: int) -> Ints:
+    """(at most `most`,) rows in the order in which to show them.
+
+    Sliding spectrum decomposition (Huang et al., KDD 2021, algorithm 1): each place goes to the pin with the best
+    sum of its score and of how much of it is not in the span of the last `WINDOW` pins. What is spanned is taken
+    off all candidates as each pin is placed, and given back when that pin leaves the window.
+    """
+    left, rest = traits.copy(), scores.astype(np.float32).copy()
+    squares = np.einsum("ij,ij->i", left, left)
+    placed: list[int] = []
+    window: list[tuple[Floats, Floats]] = []
+    for _ in range(min(most, len(scores))):
+        best = int(np.argmax(rest + GAMMA * np.sqrt(np.maximum(squares, 0))))
+        placed.append(best)
+        rest[best] = -np.inf
+        if len(window) == WINDOW:
+            share, spanned = window.pop(0)
+            squares += share * (2 * (left @ spanned) + share * float(spanned @ spanned))
+            left += np.outer(share, spanned)
+        own = left[best].copy()
+        length = float(own @ own)
+        share = left @ own / length if length > 1e-6 else np.zeros(len(left), np.float32)
+        left -= np.outer(share, own)
+        squares -= share * share * length
+        window.append((share, own))
+    return np.array(placed, np.int64)
+
+
+def with_fresh(order: Sequence[int], fresh: Sequence[int], every: int = EVERY) -> list[int]:
+    """`order` with one of `fresh` at every `every`-th place, as far as they go; nothing comes twice."""
+    mixed: dict[int, None] = {}
+    exploring = iter(fresh)
+    for row in order:
+        if len(mixed) % every == every // 2:
+            mixed.update(dict.fromkeys(next(([new] for new in exploring if new not in mixed), [])))
+        mixed.setdefault(row)
+    return list(mixed)

@@ -1,0 +1,5 @@
+from bowerbird.feed.request import Asked, Proposal
+
+
+def propose(asked: Asked) -> list[Proposal]:
+    return []
