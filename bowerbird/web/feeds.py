@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -12,11 +14,14 @@ from sqlalchemy import Connection
 from bowerbird.catalog import pins
 from bowerbird.feed import page as pages
 from bowerbird.feed import related as kin
-from bowerbird.feed.request import Page, Reason
+from bowerbird.feed.reasons import sentence
+from bowerbird.feed.request import Page
 from bowerbird.model import Pin, State, Trend
 from bowerbird.web.cards import Card, cards
 from bowerbird.web.errors import told
 from bowerbird.web.site import Site
+
+ANY = "Chosen for you, from what you save and open and from what many like"
 
 _trend = msgspec.json.Decoder(Trend)
 
@@ -66,37 +71,12 @@ def popular(site: Site, viewer: int | None, skip: int, limit: int) -> tuple[list
     return [replace(card, source="trending", position=skip + n) for n, card in enumerate(drawn)], following
 
 
-def reason(site: Site, viewer: int, pin: Pin, request: str) -> str:
-    """Why this pin is on the list of this name, in words; something that is true in any case if that is forgotten."""
-    return "It was chosen for you, from what you save and open and from what many like"
-
-
-def sentence(reason: Reason) -> str:
-    """Why a picture is shown, in words."""
-    named = f"“{reason.pin.title}”" if reason.pin and reason.pin.title else ""
-    board = f"“{reason.board.name}”" if reason.board else ""
-    match reason.kind:
-        case "saved":
-            return f"Because you saved {named or 'a picture that goes with it'}"
-        case "liked":
-            return f"Because you liked {named or 'a picture that goes with it'}"
-        case "board":
-            return f"From {board}, a board that you follow" if board else "From a board that you follow"
-        case "person":
-            return f"From @{reason.username}, whom you follow" if reason.username else "From someone you follow"
-        case "together":
-            return f"People keep it together with {named}" if named else "People keep it with pictures that you saved"
-        case "people":
-            return "People who save what you save have saved this"
-        case "many":
-            return "Many people are saving this right now"
-        case "fresh":
-            return "It is new: you are among the first to see it"
-        case "words":
-            return f"Because you searched for “{reason.words}”" if reason.words else "Because of what you searched for"
-        case "look":
-            return f"It looks like {named}" if named else "It looks like pictures that you like"
-        case "topic":
-            return f"It is about the same as {named}" if named else "It is about things that you like"
-        case _:
-            return "It is new here"
+def reason(site: Site, viewer: int, pin: Pin, bookmark: str) -> str:
+    """Why this pin stands at the place of someone's feed that `bookmark` names; what is true of any if it is gone."""
+    page = Page("", [], None)
+    if bookmark:
+        quiet = dataclasses.replace(site.feed, logged=0.0)
+        with suppress(ValueError), site.turn, site.engines.database.read() as conn:
+            page = pages.home(quiet, conn, viewer, bookmark, 1)
+    there = [one for one in page.placed if one.pin.id == pin.id]
+    return sentence(there[0].reason) if there else ANY

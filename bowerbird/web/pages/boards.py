@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -10,12 +10,14 @@ from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
+from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, boards, follows, pins, users
 from bowerbird.model import Board, EventKind
-from bowerbird.web import acts
+from bowerbird.web import acts, feeds
 from bowerbird.web.auth import Viewer, logged_in
-from bowerbird.web.pages.walls import PAGE, Bookmark, Part, PathId, address, cut, show
+from bowerbird.web.cards import Card
+from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, cut, show
 from bowerbird.web.site import Site
 
 
@@ -35,6 +37,7 @@ class Follow(msgspec.Struct):
     """Whether to stop."""
 
 
+NONE: tuple[list[Card], str, str] = ([], "", "")
 Form = Annotated[BoardForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 Members = Annotated[MemberForm, Body(media_type=RequestEncodingType.URL_ENCODED)]
 
@@ -45,33 +48,46 @@ def href(board: Board) -> str:
 
 @get("/u/{username:str}/{slug:str}", sync_to_thread=True, include_in_schema=False)
 def board(
-    site: Site, viewer: Viewer, username: str, slug: str, bookmark: Bookmark = 0, part: Part = ""
+    site: Site,
+    viewer: Viewer,
+    username: str,
+    slug: str,
+    what: Literal["pins", "ideas"] = "pins",
+    bookmark: Mark = "",
+    part: Part = "",
 ) -> Response[str]:
     with site.engines.database.read() as conn:
         found = boards.by_slug(conn, username, slug, viewer.id)
         if found is None:
             raise NotFoundException("There is no such board, or it is not for you to see.")
-        on_it = pins.of_board(conn, found.id, viewer.id, bookmark or None, PAGE + 1)
-        members = boards.members(conn, found.id)
-        may_write = viewer.id is not None and boards.may_write(conn, found.id, viewer.id)
-        followers = follows.board_followers(conn, found.id)
-        followed = follows.follows_board(conn, viewer.id, found.id)
+        about = _about(conn, viewer, found)
+        after = int(bookmark) if bookmark.isdecimal() else None
+        on_it = pins.of_board(conn, found.id, viewer.id, after, PAGE + 1) if what == "pins" else []
     wall, more = cut(site, viewer, on_it, href(found))
-    mine = found.user_id == viewer.id
-    return show(
-        site,
-        viewer,
-        part,
-        "board.html",
-        wall,
-        more,
-        board=found,
-        members=members,
-        mine=mine,
-        may_write=may_write,
-        followers=followers,
-        followed=followed,
-    )
+    ideas, further, request = _ideas(site, viewer, found, bookmark if what == "ideas" else "") if not more else NONE
+    if part == "wall" and what == "ideas":
+        return show(site, viewer, part, "board.html", ideas, further, request)
+    return show(site, viewer, part, "board.html", wall, more, request, ideas=ideas, further=further, what=what, **about)
+
+
+def _ideas(site: Site, viewer: Viewer, found: Board, bookmark: str) -> tuple[list[Card], str, str]:
+    """What would fit on the board, the address of the next page of it, and the list's name; for people only."""
+    if viewer.id is None or not found.pin_count:
+        return NONE
+    made = feeds.more(site, viewer.id, found.id, bookmark, PAGE)
+    further = address(href(found), what="ideas", bookmark=made.bookmark) if made.bookmark else ""
+    return made.cards, further, made.request
+
+
+def _about(conn: Connection, viewer: Viewer, found: Board) -> dict[str, Any]:
+    return {
+        "board": found,
+        "members": boards.members(conn, found.id),
+        "mine": found.user_id == viewer.id,
+        "may_write": viewer.id is not None and boards.may_write(conn, found.id, viewer.id),
+        "followers": follows.board_followers(conn, found.id),
+        "followed": follows.follows_board(conn, viewer.id, found.id),
+    }
 
 
 @get("/boards/new", sync_to_thread=True, guards=[logged_in], include_in_schema=False)

@@ -22,7 +22,7 @@ ROUND = 24
 MOST = 2000
 """Pictures of all rounds, and characters of a form's list of them."""
 
-Listed = Annotated[str, QueryParameter(name="of", pattern="^[0-9A-Za-z_-]{0,60}$")]
+Listed = Annotated[str, QueryParameter(name="of", pattern="^([0-9A-Za-z]{1,40}[.][0-9]{1,6})?$")]
 
 
 class Chosen(msgspec.Struct):
@@ -36,7 +36,8 @@ class Chosen(msgspec.Struct):
 
 class Verdict(msgspec.Struct):
     reason: str = "dislike"
-    request: str = ""
+    of: str = ""
+    """The list and the place on it where the picture was found."""
     off: str = ""
     """Whether to take it back."""
 
@@ -92,7 +93,7 @@ def why(
     shown = finding.pin(site, viewer.id, pin_id)
     reason = feeds.reason(site, viewer.known().id, shown, listed)
     card = cards(site.engines, [shown], site.signer)[0]
-    return site.page(viewer, "why.html", card=card, reason=reason, request=listed, hidden=bool(hidden))
+    return site.page(viewer, "why.html", card=card, reason=reason, of=listed, hidden=bool(hidden))
 
 
 @post("/pin/{pin_id:int}/why", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
@@ -103,9 +104,9 @@ def hide(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Verdict, UR
         choosing.unhide(site, me, shown)
     else:
         reason = data.reason if data.reason in known else "dislike"
-        choosing.hide(site, me, shown, reason, f"home:{data.request}::")
+        choosing.hide(site, me, shown, reason, f"home:{data.of.replace('.', ':')}:")
     hidden = "" if data.off else "1"
-    return Redirect(address(f"/pin/{pin_id}/why", of=data.request[:60], hidden=hidden), status_code=303)
+    return Redirect(address(f"/pin/{pin_id}/why", of=data.of[:50], hidden=hidden), status_code=303)
 
 
 ROUTES = [welcome, choose, why, hide]
