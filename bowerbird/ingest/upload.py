@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import time
 
 import msgspec
 
-from bowerbird.catalog import images, pins
+from bowerbird.catalog import boards, images, pins
 from bowerbird.darkroom import Spoiled
 from bowerbird.darkroom.formats import sniff
-from bowerbird.model import Job, Pin, State, original_key
+from bowerbird.model import Board, Event, EventKind, Job, Pin, State, original_key
 from bowerbird.ports import Engines, Unavailable
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def accept(
             images.reset(conn, image.id)
         words = {"title": title, "description": description, "link": link, "alt": alt}
         pin, created = pins.create(conn, user_id, image.id, board_id=board_id, **words)
+        board = boards.get(conn, board_id, user_id) if board_id else None
     if _keep(engines, sha256, data):
         # A purge came between the first look and the row.
         with engines.database.write() as conn:
@@ -62,7 +64,21 @@ def accept(
         pin = _as_pending(pin)
     if pin.image.state is not State.READY:
         hint(engines, job(image.id))
+    _tell(engines, pin, created, board)
     return Accepted(pin=pin, created=created)
+
+
+def _tell(engines: Engines, pin: Pin, created: bool, board: Board | None) -> None:
+    """Note what happened. A log that is away loses what it would have taught, not the picture."""
+    now, about = time.time(), {"image_id": pin.image.id}
+    told = [Event(EventKind.UPLOAD, now, pin.user_id, pin.id, about)] if created else []
+    if board is not None:
+        on_board = {**about, "board_id": board.id} | ({"secret": True} if board.secret else {})
+        told.append(Event(EventKind.SAVE, now, pin.user_id, pin.id, on_board))
+    try:
+        engines.events.append(told)
+    except Unavailable as error:
+        log.warning("the upload of pin %s was not noted: %s", pin.id, error)
 
 
 def check(data: bytes, max_bytes: int = MAX_BYTES) -> str:

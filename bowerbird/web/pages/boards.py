@@ -64,7 +64,8 @@ def board(
         after = int(bookmark) if bookmark.isdecimal() else None
         on_it = pins.of_board(conn, found.id, viewer.id, after, PAGE + 1) if what == "pins" else []
     wall, more = cut(site, viewer, on_it, href(found))
-    ideas, further, request = _ideas(site, viewer, found, bookmark if what == "ideas" else "") if not more else NONE
+    wanted = what == "ideas" or not (more or part)
+    ideas, further, request = _ideas(site, viewer, found, bookmark if what == "ideas" else "") if wanted else NONE
     if part == "wall" and what == "ideas":
         return show(site, viewer, part, "board.html", ideas, further, request)
     return show(site, viewer, part, "board.html", wall, more, request, ideas=ideas, further=further, what=what, **about)
