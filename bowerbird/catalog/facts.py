@@ -152,3 +152,10 @@ def owners(conn: Connection, pin_ids: Iterable[int]) -> list[int]:
     """Ids of the people whose pins these are, one for each that is there."""
     ids = list(pin_ids)
     return list(conn.scalars(sa.select(pins.c.user_id).where(pins.c.id.in_(IDS)), {"ids": ids})) if ids else []
+
+
+def held(conn: Connection, board_id: int, image_ids: Iterable[int]) -> set[int]:
+    """Ids of the images, of these, that are on a board by whichever pin."""
+    ids = list(image_ids)
+    there = sa.exists().where(saves.c.board_id == board_id, saves.c.pin_id == pins.c.id)
+    return set(conn.scalars(sa.select(pins.c.image_id).where(pins.c.image_id.in_(ids), there))) if ids else set()

@@ -13,8 +13,9 @@ from bowerbird.catalog import facts as catalog
 from bowerbird.catalog.facts import Fact
 from bowerbird.feed import blend, rank, sources
 from bowerbird.feed.features import SOURCES, Table, tabulate, tiredness
-from bowerbird.feed.request import Asked, Proposal, Why
-from bowerbird.model import Action, Hit
+from bowerbird.feed.placing import Item, limit_of
+from bowerbird.feed.request import Asked, Feed, Proposal, Why
+from bowerbird.model import Hit
 from bowerbird.ports import Floats, Ints, Unavailable
 
 MOST = 160
@@ -26,25 +27,8 @@ RANKED = 320
 TIRED = 2.5
 """Times of having been shown, as `features.tiredness` counts them, from which a pin waits until nothing else is
 left."""
-LIKE = 0.80
-"""Cosine from which a picture is like one that was hidden, and goes with it. On the demo gallery two pictures of one
-style and family of colours have it in % of cases, two of different styles in %."""
-SAME = 0.96
-"""Cosine from which it is the same picture (`search.duplicates`); what was hidden as seen already takes only these."""
-
 CHUNK = 200
 """Newest pins that are looked at together."""
-
-
-class Item(msgspec.Struct, frozen=True, array_like=True):
-    """A pin on a composed list."""
-
-    pin_id: int
-    image_id: int
-    source: str
-    why: Why
-    features: bytes
-    """float16, as `features.NAMES` orders them."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -122,7 +106,7 @@ def _list(asked: Asked, pool: Pool) -> list[Item]:
     scores = rank.scores(table.features, asked.feed.model)
     scores[~fit] = -np.inf
     best = np.argsort(-scores, kind="stable")[: min(RANKED, int(fit.sum()))]
-    kept = _folded(asked, pool.facts, best)
+    kept = folded(asked.feed, pool.facts, best)
     traits = blend.traits(table.looks[kept], [pool.facts[row].user_id for row in kept], _boards(asked, pool, kept))
     order = kept[blend.diversify(scores[kept], traits, MOST)]
     fresh = _exploring(table, kept)
@@ -140,23 +124,18 @@ def _hidden(asked: Asked, table: Table) -> NDArray[np.bool_]:
     return named | (table.alike >= limits).any(axis=1)
 
 
-def limit_of(hidden: Action) -> float:
-    """The cosine from which a picture goes with this hidden one."""
-    return SAME if hidden.reason == "seen" else LIKE
-
-
-def _folded(asked: Asked, facts: list[Fact], best: Ints, before: Sequence[int] = ()) -> Ints:
+def folded(feed: Feed, facts: list[Fact], best: Ints, before: Sequence[int] = ()) -> Ints:
     """These rows without near-duplicates of better ones and of the images `before` them."""
     chosen = [facts[row] for row in best.tolist()]
     hits = [Hit(image_id, 0.0) for image_id in (*before, *(fact.image_id for fact in chosen))]
-    engines = asked.feed.engines
+    engines = feed.engines
     try:
         known = engines.metadata.get_many([f"look:{fact.media}" for fact in chosen])
         hashes = dict.fromkeys(before, Hashes())
         hashes |= {fact.image_id: _hashes.decode(known.get(f"look:{fact.media}", b"{}")) for fact in chosen}
-        kept = {hit.image_id for hit in asked.feed.fold(engines, hits, hashes, len(hits))}
+        kept = {hit.image_id for hit in feed.fold(engines, hits, hashes, len(hits))}
     except Unavailable:
-        asked.feed.missed["fold:failed"] += 1
+        feed.missed["fold:failed"] += 1
         return best
     return best[[fact.image_id in kept for fact in chosen]]
 
@@ -195,7 +174,7 @@ def _newest(asked: Asked, cursor: Cursor, items: list[Item]) -> tuple[list[Item]
         late = tiredness(asked.shown, asked.now, facts) >= TIRED
         fit = ~_hidden(asked, table) & (late == cursor.tired)
         before = [item.image_id for item in (*items, *found)]
-        for row in _folded(asked, facts, np.flatnonzero(fit), before).tolist():
+        for row in folded(asked.feed, facts, np.flatnonzero(fit), before).tolist():
             features = table.features[row].astype(np.float16).tobytes()
             found.append(Item(facts[row].pin_id, facts[row].image_id, "newest", Why("new"), features))
         cursor = Cursor(ids[-1], cursor.tired)

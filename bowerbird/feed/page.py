@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
@@ -14,11 +14,10 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog import facts, pins
-from bowerbird.feed.compose import Cursor, Item, compose, limit_of
-from bowerbird.feed.features import HIDDEN
-from bowerbird.feed.reasons import Teller
+from bowerbird.feed.compose import Cursor, compose
+from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
-from bowerbird.model import Event, Shown, State, Taste, Trend
+from bowerbird.model import Event, Shown, Taste, Trend
 from bowerbird.ports import Unavailable
 
 T = TypeVar("T")
@@ -63,7 +62,7 @@ def home(feed: Feed, conn: Connection, viewer: int, bookmark: str | None = None,
     is too old or somebody else's begins anew. Without the metadata store it is the newest pins. Raises ValueError
     for what is no bookmark.
     """
-    request, position = _read(bookmark)
+    request, position = bookmark_of(bookmark)
     try:
         if request == "newest":
             return _newest(conn, viewer, position, limit)
@@ -71,15 +70,6 @@ def home(feed: Feed, conn: Connection, viewer: int, bookmark: str | None = None,
     except Unavailable:
         feed.missed["page:failed"] += 1
         return _newest(conn, viewer, 0, limit)
-
-
-def _read(bookmark: str | None) -> tuple[str, int]:
-    if bookmark is None:
-        return "", 0
-    request, _, number = bookmark.partition(".")
-    if not (request.isascii() and request.isalnum() and number.isascii() and number.isdecimal()) or len(bookmark) > 60:
-        raise ValueError("This is no bookmark of a feed.")
-    return request, int(number)
 
 
 def _newest(conn: Connection, viewer: int, before: int, limit: int) -> Page:
@@ -104,7 +94,7 @@ def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int
             kept = _load(feed, viewer, request)[0] or _compose(feed, conn, viewer, request, known, before, cursor)
         start, position = position, min(position + limit, len(kept.items))
         items = dict(enumerate(kept.items[start:position], start))
-        placed = _placed(feed, conn, viewer, known.taste, items)
+        placed = place(feed, conn, viewer, known.taste, items)
         if placed:
             _log(feed, viewer, request, placed, items)
             ended = position == len(kept.items) and kept.cursor.done
@@ -153,36 +143,6 @@ def asked_by(
     asked = Asked(feed, conn, viewer, feed.clock(), dice, *known, frozenset(before))
     asked.creators = facts.owners(conn, [action.pin_id for action in asked.recent()])
     return asked
-
-
-def _placed(feed: Feed, conn: Connection, viewer: int, taste: Taste, items: Mapping[int, Item]) -> list[Placed]:
-    """By their positions those that the viewer still may see and did not hide since."""
-    gone = hidden_since(feed, taste, list(items.values()))
-    left = {at: item for at, item in items.items() if item.pin_id not in gone}
-    whys = [item.why for item in left.values()]
-    known = pins.get_many(conn, {item.pin_id for item in left.values()} | {why.pin_id for why in whys}, viewer)
-    tell = Teller(conn, viewer, whys, known)
-    return [
-        Placed(known[item.pin_id], item.source, tell(item.why), at)
-        for at, item in left.items()
-        if item.pin_id in known and known[item.pin_id].image.state is State.READY
-    ]
-
-
-def hidden_since(feed: Feed, taste: Taste, items: Sequence[Item]) -> set[int]:
-    """Pins of these that are hidden, or like what is."""
-    gone = {action.pin_id for action in taste.hidden}
-    hidden = [action for action in taste.hidden if action.image_id > 0][:HIDDEN]
-    if not hidden or not items:
-        return gone
-    ids = [item.image_id for item in items] + [action.image_id for action in hidden]
-    try:
-        looks = feed.engines.looks.get(np.array(ids, np.int64))
-    except Unavailable:
-        return gone
-    limits = np.array([limit_of(action) for action in hidden])
-    alike = looks[: len(items)] @ looks[len(items) :].T >= limits
-    return gone | {items[row].pin_id for row in np.flatnonzero(alike.any(axis=1)).tolist()}
 
 
 def _log(feed: Feed, viewer: int, request: str, placed: list[Placed], items: Mapping[int, Item]) -> None:

@@ -1,0 +1,77 @@
+"""From a composed list to a page: bookmarks, what was hidden since, and what the viewer may still see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from sqlalchemy import Connection
+
+from bowerbird.catalog import pins
+from bowerbird.feed.features import HIDDEN
+from bowerbird.feed.reasons import Teller
+from bowerbird.feed.request import Feed, Placed, Why
+from bowerbird.model import Action, State, Taste
+from bowerbird.ports import Unavailable
+
+LIKE = 0.80
+"""Cosine from which a picture is like one that was hidden, and goes with it. On the demo gallery two pictures of one
+style and family of colours have it in % of cases, two of different styles in %."""
+SAME = 0.96
+"""Cosine from which it is the same picture (`search.duplicates`); what was hidden as seen already takes only these."""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True):
+    """A pin on a composed list."""
+
+    pin_id: int
+    image_id: int
+    source: str
+    why: Why
+    features: bytes = b""
+    """float16, as `features.NAMES` orders them."""
+
+
+def bookmark_of(text: str | None) -> tuple[str, int]:
+    """The request and the position of `<request>.<position>`; ("", 0) for None. Raises ValueError for what is none."""
+    if text is None:
+        return "", 0
+    request, _, number = text.partition(".")
+    if not (request.isascii() and request.isalnum() and number.isascii() and number.isdecimal()) or len(text) > 60:
+        raise ValueError("This is no bookmark of a feed.")
+    return request, int(number)
+
+
+def place(feed: Feed, conn: Connection, viewer: int | None, taste: Taste, items: Mapping[int, Item]) -> list[Placed]:
+    """By their positions, those that the viewer still may see and did not hide since."""
+    gone = _hidden(feed, taste, list(items.values()))
+    left = {at: item for at, item in items.items() if item.pin_id not in gone}
+    whys = [item.why for item in left.values()]
+    known = pins.get_many(conn, {item.pin_id for item in left.values()} | {why.pin_id for why in whys}, viewer)
+    tell = Teller(conn, viewer, whys, known)
+    return [
+        Placed(known[item.pin_id], item.source, tell(item.why), at)
+        for at, item in left.items()
+        if item.pin_id in known and known[item.pin_id].image.state is State.READY
+    ]
+
+
+def _hidden(feed: Feed, taste: Taste, items: Sequence[Item]) -> set[int]:
+    """Pins of these that are hidden, or like what is."""
+    gone = {action.pin_id for action in taste.hidden}
+    hidden = [action for action in taste.hidden if action.image_id > 0][:HIDDEN]
+    if not hidden or not items:
+        return gone
+    ids = [item.image_id for item in items] + [action.image_id for action in hidden]
+    try:
+        looks = feed.engines.looks.get(np.array(ids, np.int64))
+    except Unavailable:
+        return gone
+    alike = looks[: len(items)] @ looks[len(items) :].T >= [limit_of(action) for action in hidden]
+    return gone | {items[row].pin_id for row in np.flatnonzero(alike.any(axis=1)).tolist()}
+
+
+def limit_of(hidden: Action) -> float:
+    """The cosine from which a picture goes with this hidden one."""
+    return SAME if hidden.reason == "seen" else LIKE
