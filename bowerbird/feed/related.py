@@ -140,9 +140,8 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds) -> 
                 sums[fact.image_id] = sums.get(fact.image_id, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
                 kinds.setdefault(fact.image_id, {}).setdefault(kind, near.why)
     best = sorted(sums, key=lambda image_id: -sums[image_id])[:MOST]
-    rows = folded(
-        feed, [chosen[image_id] for image_id in best], np.arange(len(best)), [pin.image.id for pin in seeds.pins]
-    )
+    ranking = [chosen[image_id] for image_id in best]
+    rows = folded(feed, ranking, np.arange(len(best)), [pin.image.id for pin in seeds.pins])
     items = []
     for image_id in (best[row] for row in rows):
         by = kinds[image_id]
@@ -179,10 +178,9 @@ def _affinity(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
 
 
 def _words(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
-    """By title or board name; answers are those that everyone sees."""
-    text = " ".join(seeds.text.split()[:6])
-    found = words.find(conn, text, None, DEEP // 3) if text else []
-    return [Near(Why("topic", seeds.pins[0].id), [pin_id for pin_id, _, _ in found])] if found else []
+    """By title or board name."""
+    found = words.lately(conn, " ".join(seeds.text.split()[:6]), DEEP // 3)
+    return [Near(Why("topic", seeds.pins[0].id), found)] if found else []
 
 
 Kind = Callable[[Feed, Connection, Seeds], list[Near]]

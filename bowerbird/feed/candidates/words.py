@@ -13,7 +13,7 @@ RECENT = 14 * 86400.0
 """Seconds after which nobody remembers what they searched for."""
 MOST = 30
 KEEP = 300.0
-"""Seconds for which an answer is kept: ranking all that a common word finds takes longer than a page may."""
+"""Seconds for which an answer is kept."""
 
 
 def propose(asked: Asked) -> list[Proposal]:
@@ -26,11 +26,11 @@ def propose(asked: Asked) -> list[Proposal]:
 
 
 def _found(asked: Asked, text: str) -> list[int]:
-    """Pins that everyone sees, best first; the answer is shared by all who search for the same."""
+    """Pin ids, best first, whoever may see them; the answer is shared by all who search for the same."""
     key = f"feed:words:{text.casefold()[:200]}"
     kept = asked.feed.engines.cache.get(key)
     if kept is not None:
         return msgspec.json.decode(kept, type=list[int])
-    found = [pin_id for pin_id, _, _ in words.find(asked.conn, text, None, MOST)]
+    found = words.lately(asked.conn, text, MOST)
     asked.feed.engines.cache.put(key, msgspec.json.encode(found), KEEP)
     return found
