@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -29,7 +30,7 @@ def run(host: str, port: int, workers: int, parent: int | None = None) -> None:
         workers=workers,
         websockets=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=5,
         log_enabled=False,
     ).serve()
 
@@ -40,4 +41,8 @@ def worker_app() -> Litestar:
     # The event loop must not wait 5 ms, Python's own choice, for each thread that is busy with an answer.
     sys.setswitchinterval(0.0005)
     settings = load()
-    return create_app(settings, wiring.connect(settings), wiring.darkroom(settings), close=True)
+    try:
+        return create_app(settings, wiring.connect(settings), wiring.darkroom(settings), close=True)
+    except Exception:
+        traceback.print_exc()  # the server in front of it would keep this to itself
+        raise
