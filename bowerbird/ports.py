@@ -179,8 +179,32 @@ class Vectors(Protocol):
         """(n, dim); a row of zeros for an id that is not there."""
         ...
 
+    def as_searched(self, vectors: Floats) -> Floats:
+        """These rows (n, dim) as `search` compares them: themselves, unless it looks through a learned projection."""
+        ...
+
+    def settle(self) -> None:
+        """Returns when all that was added is found as fast as it ever will be."""
+        ...
+
     def __len__(self) -> int: ...
     def close(self) -> None: ...
+
+
+class Projection(NamedTuple):
+    """A learned change of the space of vectors; `search.learn` makes it."""
+
+    centre: Floats
+    """(dim,)"""
+    matrix: Floats
+    """(dim, dim)"""
+
+    def of(self, vectors: Floats) -> Floats:
+        """(n, dim), L2-normalised; a row of zeros stays one."""
+        moved = (vectors - self.centre) @ self.matrix
+        moved[~vectors.any(axis=1)] = 0
+        lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+        return np.asarray(moved / np.maximum(lengths, 1e-12), np.float32)
 
 
 class Seen(NamedTuple):

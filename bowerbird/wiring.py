@@ -16,6 +16,7 @@ from bowerbird.ports import Blobs, Cache, Database, Encoder, Engines, EventLog, 
 from bowerbird.settings import BadSetting, Settings, secret_key
 
 if TYPE_CHECKING:
+    from bowerbird.adapters.vectors.learned import LearnedVectors
     from bowerbird.darkroom.process import Darkroom
 
 BUILT_IN = {"efficientnet-lite2": "lite2", "efficientnet-lite0": "lite0"}
@@ -124,16 +125,34 @@ def vectors(settings: Settings, name: str, dim: int) -> Vectors:
             raise _unknown("VECTORS", other)
 
 
-def looks(settings: Settings) -> Vectors:
+def looks(settings: Settings) -> LearnedVectors:
     """The index of what pictures look like; each model version has its own, for they cannot be compared."""
     variant = BUILT_IN.get(settings.encoder)
     if variant is None:
         model = encoder(settings)
-        return vectors(settings, f"looks-{model.version}", model.dim)
+        return learned(settings, f"looks-{model.version}", model.dim)
 
     from bowerbird.adapters.encoder.efficientnet import EfficientNet, version
 
-    return vectors(settings, f"looks-{version(variant)}", EfficientNet.dim)
+    return learned(settings, f"looks-{version(variant)}", EfficientNet.dim)
+
+
+def learned(settings: Settings, name: str, dim: int) -> LearnedVectors:
+    """The index `name`, searched through what `bowerbird train` learned, if there is anything."""
+    from bowerbird.adapters.vectors.learned import LearnedVectors
+
+    plain = vectors(settings, name, dim)
+    folder = settings.data / "vectors" / f"{name}-learned"
+    return LearnedVectors(plain, folder, lambda version: vectors(settings, f"{name}-w{version}", dim))
+
+
+def learnable(engines: Engines) -> LearnedVectors:
+    """The index of looks, as something that can be searched through a learned projection."""
+    from bowerbird.adapters.vectors.learned import LearnedVectors
+
+    if not isinstance(engines.looks, LearnedVectors):
+        raise BadSetting("This vector index cannot be searched through a projection.")
+    return engines.looks
 
 
 def encoder(settings: Settings, threads: int = 1) -> Encoder:

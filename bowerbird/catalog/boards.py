@@ -37,6 +37,7 @@ __all__ = [
     "may_write",
     "members",
     "of_user",
+    "pictured",
     "remove_member",
     "save",
     "save_all",
@@ -190,6 +191,15 @@ def edges(conn: Connection) -> tuple[Ints, Ints]:
     """Every save on an open board: pin ids and board ids, two arrays of one length."""
     every = sa.select(saves.c.pin_id, saves.c.board_id).join(boards, boards.c.id == saves.c.board_id)
     rows = conn.execute(every.where(boards.c.secret == sa.false())).all()
+    pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def pictured(conn: Connection) -> tuple[Ints, Ints]:
+    """Every ready image on an open board: image ids and board ids, two arrays of one length."""
+    every = sa.select(pins.c.image_id, saves.c.board_id).join(saves, saves.c.pin_id == pins.c.id)
+    every = every.join(boards, boards.c.id == saves.c.board_id)
+    rows = conn.execute(every.where(boards.c.secret == sa.false(), pins.c.ready == sa.true()).distinct()).all()
     pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

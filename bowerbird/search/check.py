@@ -26,7 +26,7 @@ def recall(engines: Engines, queries: int = 32, k: int = 10, seed: int | None = 
     asked, vectors = asked[present], vectors[present]
     if not len(asked):
         return None
-    exact = _kth_best(engines, ids, vectors, k)
+    exact = _kth_best(engines, ids, engines.looks.as_searched(vectors), k)
     answers = engines.looks.search(vectors, k).scores
     # By score, not by id: of equal pictures any will do. The engine may round a little differently.
     return float((answers >= exact[:, None] - 1e-4).mean())
@@ -36,7 +36,7 @@ def _kth_best(engines: Engines, ids: Ints, vectors: Floats, k: int) -> Floats:
     """The k-th largest inner product of each query with any stored vector, (queries,)."""
     best = np.full((len(vectors), k), -np.inf, np.float32)
     for start in range(0, len(ids), BLOCK):
-        scores = vectors @ engines.looks.get(ids[start : start + BLOCK]).T
+        scores = vectors @ engines.looks.as_searched(engines.looks.get(ids[start : start + BLOCK])).T
         best = np.partition(np.concatenate([best, scores], axis=1), -k, axis=1)[:, -k:]
     return np.asarray(best.min(axis=1), np.float32)
 

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from bowerbird.adapters.vectors.build import rebuild
 from bowerbird.adapters.vectors.faiss import MOST, FaissVectors
-from bowerbird.ports import Floats, Ints, Unavailable, Vectors
+from bowerbird.adapters.vectors.learned import LearnedVectors
+from bowerbird.ports import Floats, Ints, Projection, Unavailable, Vectors
 
 DIM = 32
 NEVER = 1 << 40
@@ -36,13 +37,16 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 class Engine:
     """One place that can be opened many times; `settle` brings all that was added under the index."""
 
-    def __init__(self, folder: Path, graph: bool) -> None:
-        self.folder, self.graph = folder, graph
+    def __init__(self, folder: Path, graph: bool, learned: bool = False) -> None:
+        self.folder, self.graph, self.learned = folder, graph, learned
         self._opened: list[Vectors] = []
 
     def open(self) -> Vectors:
-        self._opened.append(FaissVectors(self.folder, DIM, exact_below=NEVER))
-        return self._opened[-1]
+        opened: Vectors = FaissVectors(self.folder, DIM, exact_below=NEVER)
+        if self.learned:
+            opened = turned(opened, self.folder.with_name("learned"))
+        self._opened.append(opened)
+        return opened
 
     def settle(self) -> None:
         if self.graph:
@@ -53,9 +57,19 @@ class Engine:
             vectors.close()
 
 
-@pytest.fixture(params=["faiss exact", "faiss graph"])
+def turned(plain: Vectors, folder: Path) -> LearnedVectors:
+    """Searched through a projection that changes no inner product: a rotation."""
+    opened = LearnedVectors(plain, folder, lambda version: FaissVectors(folder / f"w{version}", DIM, NEVER))
+    if not opened.version:
+        rotation = np.linalg.qr(np.random.default_rng(9).standard_normal((DIM, DIM)))[0].astype(np.float32)
+        projection = Projection(np.zeros(DIM, np.float32), rotation)
+        opened.adopt(opened.prepare(projection, np.empty(0, np.int64), lambda *_: None))
+    return opened
+
+
+@pytest.fixture(params=["faiss exact", "faiss graph", "learned"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    engine = Engine(tmp_path / "vectors", request.param == "faiss graph")
+    engine = Engine(tmp_path / "vectors", request.param == "faiss graph", request.param == "learned")
     yield engine
     engine.close()
 

@@ -14,11 +14,13 @@ import numpy as np
 
 from bowerbird.adapters.vectors.generation import Generation
 from bowerbird.adapters.vectors.log import current, locked
+from bowerbird.adapters.vectors.rows import known_ids, unit_rows
 from bowerbird.ports import Found, Unavailable
 
 if TYPE_CHECKING:
     from bowerbird.ports import Floats, Ints
 
+BUILD = "bowerbird.adapters.vectors.build"
 MOST = 10_000
 """Neighbours one query may ask for."""
 STALE = 0.05
@@ -53,14 +55,14 @@ class FaissVectors:
 
     def add(self, ids: Ints, vectors: Floats) -> None:
         """Raises `ValueError` for ids that are not positive int64 and rows that are not unit float32."""
-        ids, vectors = _ids(ids), _unit(vectors, self.dim)
+        ids, vectors = known_ids(ids), unit_rows(vectors, self.dim)
         if len(ids) != len(vectors):
             raise ValueError(f"{len(ids)} ids for {len(vectors)} vectors")
         self._append(ids, vectors)
 
     def remove(self, ids: Ints) -> None:
         """Ids that are not there are no error."""
-        ids = _ids(ids)
+        ids = known_ids(ids)
         with self._mutex:
             live = self._fresh()
             known = ids[live.places(ids) >= 0]
@@ -69,7 +71,7 @@ class FaissVectors:
 
     def search(self, queries: Floats, k: int) -> Found:
         """Raises `ValueError` for queries that are not unit float32 and a `k` outside 1..`MOST`."""
-        queries = _unit(queries, self.dim)
+        queries = unit_rows(queries, self.dim)
         if not 1 <= k <= MOST:
             raise ValueError(f"k is {k}; it must be within 1 and {MOST}")
         with self._mutex:
@@ -77,13 +79,24 @@ class FaissVectors:
         return Found(*live.search(queries, k, self.effort))
 
     def get(self, ids: Ints) -> Floats:
-        ids = _ids(ids)
+        ids = known_ids(ids)
         found = np.zeros((len(ids), self.dim), np.float32)
         with self._mutex:
             live = self._fresh()
             places = live.places(ids)
         found[places >= 0] = live.rows[places[places >= 0]]
         return found
+
+    def as_searched(self, vectors: Floats) -> Floats:
+        return vectors
+
+    def settle(self) -> None:
+        with self._mutex:
+            live = self._fresh()
+            loose = live.alive >= self.exact_below and live.count > live.sealed
+        if loose:
+            command = [sys.executable, "-m", BUILD, str(self._folder), str(self.dim), str(self.exact_below)]
+            subprocess.run(command, stdin=subprocess.DEVNULL, env=_every_core(), check=True)
 
     def __len__(self) -> int:
         with self._mutex:
@@ -169,8 +182,7 @@ class FaissVectors:
             return
         with locked(self._folder / "building", wait=False) as free:
             if free:
-                module = "bowerbird.adapters.vectors.build"
-                command = [sys.executable, "-m", module, str(self._folder), str(self.dim), str(self.exact_below)]
+                command = [sys.executable, "-m", BUILD, str(self._folder), str(self.dim), str(self.exact_below)]
                 self._builder = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=_every_core())
 
 
@@ -180,28 +192,6 @@ def _check_dim(path: Path, dim: int) -> None:
             path.write_text(str(dim))
     if int(path.read_text()) != dim:
         raise ValueError(f"{path.parent} holds vectors of {path.read_text()} numbers, not {dim}")
-
-
-def _ids(ids: Ints) -> Ints:
-    ids = np.asarray(ids)
-    if ids.dtype != np.int64 or ids.ndim != 1:
-        raise ValueError("ids must be a one-dimensional int64 array")
-    if len(ids) and ids.min() < 1:
-        raise ValueError("ids must be above zero")
-    return ids
-
-
-def _unit(vectors: Floats, dim: int) -> Floats:
-    vectors = np.asarray(vectors)
-    if vectors.dtype != np.float32:
-        raise ValueError("vectors must be a float32 array")
-    if vectors.ndim != 2 or vectors.shape[1] != dim or not len(vectors):
-        raise ValueError(f"vectors must be (n, {dim}) with n above zero, not {vectors.shape}")
-    squares = np.einsum("ij,ij->i", vectors, vectors)
-    # Written so that NaN fails too.
-    if not (np.abs(squares - 1) < 0.01).all():
-        raise ValueError("vectors must be finite and of length 1")
-    return np.ascontiguousarray(vectors)
 
 
 def _every_core() -> dict[str, str]:
