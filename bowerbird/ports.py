@@ -97,6 +97,10 @@ class Metadata(Protocol):
         """`ttl` in seconds; what has expired is not returned."""
         ...
 
+    def put_many(self, values: Mapping[str, bytes]) -> None:
+        """As many `put`s; a crash may leave some of them done."""
+        ...
+
     def put_new(self, key: str, value: bytes) -> bool:
         """Only where nothing is; whether it was written."""
         ...
@@ -144,7 +148,15 @@ class EventLog(Protocol):
         ...
 
     def end(self) -> int:
-        """The offset of the newest event; 0 for an empty log."""
+        """The offset of the newest event, also if it was trimmed away; 0 for a log that never had any."""
+        ...
+
+    def trim(self, before: int) -> None:
+        """Forget events with offsets below `before`."""
+        ...
+
+    def bytes(self) -> int:
+        """What the log takes; approximate."""
         ...
 
     def close(self) -> None: ...

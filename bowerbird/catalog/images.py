@@ -153,6 +153,12 @@ def every(conn: Connection, after_id: int = 0, limit: int = 1000) -> list[Image]
     return [of_row(row) for row in rows]
 
 
+def media_of(conn: Connection, image_ids: Iterable[int]) -> dict[int, str]:
+    """By image id its media name."""
+    rows = conn.execute(sa.select(images.c.id, images.c.media).where(images.c.id.in_(list(image_ids)))).all()
+    return {row[0]: row[1] for row in rows}
+
+
 def ready_ids(conn: Connection) -> Ints:
     """Of every ready image, ascending."""
     found = conn.scalars(sa.select(images.c.id).where(images.c.state == State.READY.value))

@@ -177,9 +177,15 @@ def shown(conn: Connection, image_ids: Iterable[int], viewer: int | None) -> dic
 
 
 def seen(conn: Connection, pin_ids: Iterable[int], viewer: int | None) -> dict[int, tuple[int, bool]]:
-    """By image id, a pin of these that the viewer sees, and whether it is secret."""
+    """Those of these pins that the viewer sees, by id: each one's image, and whether it is secret."""
     rows = conn.execute(_seen(viewer is None), {"ids": list(pin_ids), **viewer_of(viewer)}).all()
-    return {image_id: (pin_id, bool(secret)) for pin_id, image_id, secret in rows}
+    return {pin_id: (image_id, bool(secret)) for pin_id, image_id, secret in rows}
+
+
+def images_of(conn: Connection, pin_ids: Iterable[int]) -> dict[int, int]:
+    """By pin id its image's, whoever may see them; those that are not there are left out."""
+    rows = conn.execute(sa.select(pins.c.id, pins.c.image_id).where(pins.c.id.in_(list(pin_ids)))).all()
+    return {row[0]: row[1] for row in rows}
 
 
 def by_ids(conn: Connection, pin_ids: Iterable[int]) -> list[Pin]:

@@ -24,6 +24,7 @@ def supervisor(settings: Settings, *, web: bool, least: int = 1) -> Supervisor:
         scale=Scale(min(least, most), most),
         worker=command("work"),
         web=command("web") if web else None,
+        events=command("events") if web else None,
     )
 
 

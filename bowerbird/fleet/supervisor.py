@@ -1,4 +1,4 @@
-"""Keeps the processes of a service alive: one web process, and as many workers as the queue deserves."""
+"""Keeps the processes of a service alive: web, events, and as many workers as the queue deserves."""
 
 from __future__ import annotations
 
@@ -71,19 +71,21 @@ class Seat:
 class Supervisor:
     """Runs until `stop` is set.
 
-    `web` and `worker` are commands; each takes `--parent PID` and ends when that process is gone.
+    `web`, `events` and `worker` are commands; each takes `--parent PID` and ends when that process is gone.
     """
 
     depth: Callable[[], int]
     scale: Scale
     worker: Sequence[str]
     web: Sequence[str] | None = None
+    events: Sequence[str] | None = None
     seats: list[Seat] = field(default_factory=list)
     leaving: list[Seat] = field(default_factory=list)
 
     def run(self, stop: threading.Event) -> None:
-        if self.web is not None:
-            self.seats.append(Seat("web", self.web))
+        for role, words in (("web", self.web), ("events", self.events)):
+            if words is not None:
+                self.seats.append(Seat(role, words))
         try:
             for beat in itertools.count():
                 if beat % 2 == 0:

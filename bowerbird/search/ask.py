@@ -119,8 +119,9 @@ def _order(index: Vectors, vector: Floats, hits: Sequence[Hit]) -> list[Hit]:
 def _seen(engines: Engines, conn: Connection, ranking: Ranking, viewer: int | None) -> dict[int, Face]:
     """By image id, the ready pin that this viewer is shown: the one whose words matched, else the oldest."""
     if ranking.pins:
-        chosen = pins.seen(conn, ranking.pins.values(), viewer)
+        matched = pins.seen(conn, ranking.pins.values(), viewer)
+        chosen = {pin_id: secret for pin_id, (_, secret) in matched.items()}
     else:
-        chosen = pins.shown(conn, [hit.image_id for hit in ranking.hits], viewer)
-    found = faces(engines, conn, dict(chosen.values()))
+        chosen = dict(pins.shown(conn, [hit.image_id for hit in ranking.hits], viewer).values())
+    found = faces(engines, conn, chosen)
     return {face.image_id: face for face in found.values() if face.state is State.READY}

@@ -163,6 +163,10 @@ def readable(request: Request[Any, Any, Any]) -> None:
         raise UnsupportedMediaType(f"Send this as {wanted}.")
 
 
+class Beacon(msgspec.Struct):
+    csrf: str = ""
+
+
 class UnsupportedMediaType(HTTPException):
     status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
@@ -193,7 +197,17 @@ async def _shows_csrf(connection: ASGIConnection[Any, Any, Any, Any], wanted: st
         kind = connection.content_type[0]
         if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
             shown = (await connection.form()).get("csrf")
+        elif kind == "application/json" and connection.route_handler.opt.get("beacon"):
+            shown = _said(await connection.body())
     return isinstance(shown, str) and hmac.compare_digest(shown.encode(), wanted.encode())
+
+
+def _said(body: bytes) -> str | None:
+    """The token in the JSON of a beacon, which can set no header."""
+    try:
+        return msgspec.json.decode(body, type=Beacon).csrf
+    except msgspec.DecodeError:
+        return None
 
 
 def _elsewhere(connection: ASGIConnection[Any, Any, Any, Any], rules: Rules) -> bool:

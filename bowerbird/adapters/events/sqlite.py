@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from sqlite3 import Connection
 
 import msgspec
 
@@ -17,7 +18,8 @@ CREATE TABLE IF NOT EXISTS events (
     at REAL NOT NULL,
     user_id INTEGER NOT NULL,
     pin_id INTEGER NOT NULL,
-    data BLOB NOT NULL
+    data BLOB NOT NULL,
+    id TEXT NOT NULL DEFAULT ''
 )
 """
 
@@ -27,23 +29,42 @@ class SqliteEvents:
 
     def __init__(self, path: Path) -> None:
         self._file = File(path, _SCHEMA)
+        self._file.write(_with_ids)
 
     def append(self, events: Sequence[Event]) -> None:
-        rows = [(each.kind, each.at, each.user_id, each.pin_id, _encode(each.data)) for each in events]
+        rows = [(each.kind, each.at, each.user_id, each.pin_id, _encode(each.data), each.id) for each in events]
         if rows:
-            insert = "INSERT INTO events (kind, at, user_id, pin_id, data) VALUES (?, ?, ?, ?, ?)"
+            insert = "INSERT INTO events (kind, at, user_id, pin_id, data, id) VALUES (?, ?, ?, ?, ?, ?)"
             self._file.write(lambda db: db.executemany(insert, rows))
 
     def read(self, after: int, most: int = 1000) -> list[Event]:
-        sql = "SELECT kind, at, user_id, pin_id, data, seq FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+        sql = "SELECT kind, at, user_id, pin_id, data, seq, id FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
         rows = self._file.read(sql, (after, max(most, 0)))
-        return [Event(kind, at, user, pin, msgspec.json.decode(data), seq) for kind, at, user, pin, data, seq in rows]
+        return [
+            Event(kind, at, user, pin, msgspec.json.decode(data), seq, id_)
+            for kind, at, user, pin, data, seq, id_ in rows
+        ]
 
     def end(self) -> int:
-        return int(self._file.read("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+        # The sequence remembers what was trimmed; it has no row before the first event.
+        return int(self._file.read("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)")[0][0])
+
+    def trim(self, before: int) -> None:
+        self._file.write(lambda db: db.execute("DELETE FROM events WHERE seq < ?", (before,)))
+
+    def bytes(self) -> int:
+        used = "SELECT (page_count - freelist_count) * page_size"
+        of = "pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+        return int(self._file.read(f"{used} FROM {of}")[0][0])
 
     def close(self) -> None:
         self._file.close()
+
+
+def _with_ids(db: Connection) -> None:
+    """A log from before events had ids gets the column."""
+    if "id" not in {row[1] for row in db.execute("PRAGMA table_info(events)")}:
+        db.execute("ALTER TABLE events ADD COLUMN id TEXT NOT NULL DEFAULT ''")
 
 
 def _encode(data: object) -> bytes:

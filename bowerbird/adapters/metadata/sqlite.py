@@ -63,6 +63,15 @@ class SqliteMetadata:
 
         self._file.write(put)
 
+    def put_many(self, values: Mapping[str, bytes]) -> None:
+        sql = (
+            "INSERT INTO documents (key, value) VALUES (?, ?) ON CONFLICT (key)"
+            " DO UPDATE SET value = excluded.value, expires = NULL"
+        )
+        rows = [(_checked(key), _sized(value)) for key, value in values.items()]
+        if rows:
+            self._file.write(lambda db: db.executemany(sql, rows))
+
     def put_new(self, key: str, value: bytes) -> bool:
         sql = (
             "INSERT INTO documents (key, value) VALUES (?, ?) ON CONFLICT (key)"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bowerbird.web.api import admin, boards, feed, follows, people, pins, search, uploads
+from bowerbird.web.api import admin, boards, events, feed, follows, people, pins, search, uploads
 
 ROUTES: dict[str, list[Any]] = {
     "Pins": [
@@ -20,6 +20,7 @@ ROUTES: dict[str, list[Any]] = {
         feed.unhide_pin,
     ],
     "Feed": [
+        events.add_events,
         feed.get_feed,
         feed.list_popular,
         follows.list_following,

@@ -1,0 +1,110 @@
+"""Reads the log, folds what happened into documents, and remembers how far it is."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from bowerbird.events import counters, heat, shown, taste, trending
+from bowerbird.events.batch import Batch, encode, prepare
+from bowerbird.model import Event
+from bowerbird.ports import Engines, Unavailable
+
+log = structlog.get_logger("bowerbird.events")
+
+CHECKPOINT = "offset:events"
+MOST = 1000
+"""Events folded at a time."""
+IDLE = 0.05
+"""Seconds between two looks at a log in which nothing is new."""
+AWAY = 1.0
+"""Seconds before an engine that was away is asked again."""
+
+Fold = Callable[[bytes | None, Sequence[Event], Batch], bytes]
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far the log is folded; kept in metadata."""
+
+    offset: int = 0
+    at: float = 0.0
+    """When that was."""
+
+
+_place = msgspec.json.Decoder(Place).decode
+
+
+def place(engines: Engines) -> Place:
+    """How far the log is folded."""
+    known = engines.metadata.get(CHECKPOINT)
+    return _place(known) if known else Place()
+
+
+def run(engines: Engines, stop: threading.Event, each: Callable[[Sequence[Event]], None] = lambda _: None) -> None:
+    """Fold until `stop` is set; `each` is told of every batch once it is folded."""
+    while not stop.is_set():
+        try:
+            folded = step(engines)
+            each(folded)
+            pause = 0.0 if len(folded) == MOST else IDLE
+        except Unavailable as error:
+            log.warning("events wait", why=str(error))
+            pause = AWAY
+        stop.wait(pause)
+
+
+def step(engines: Engines, most: int = MOST) -> Sequence[Event]:
+    """Fold the next events, `most` of them at most; those read."""
+    events = engines.events.read(place(engines).offset, most)
+    if events:
+        batch, documents = prepare(engines, events, trending.WORTH)
+        engines.metadata.put_many(documents | _folded(engines, batch))
+        # Last: what comes before it may be done again, and is then passed over.
+        engines.metadata.put(CHECKPOINT, encode(Place(events[-1].offset, time.time())))
+    return events
+
+
+def _folded(engines: Engines, batch: Batch) -> dict[str, bytes]:
+    """Every document that the batch changes."""
+    liked, documents = trending.counted(batch)
+    work: dict[str, tuple[Fold, list[Event]]] = {}
+
+    def give(fold: Fold, keys: Iterable[str], event: Event) -> None:
+        for key in keys:
+            work.setdefault(key, (fold, []))[1].append(event)
+
+    for event in batch.events:
+        give(taste.fold, taste.keys(event), event)
+        give(shown.fold, shown.keys(event), event)
+        give(counters.fold, counters.keys(event), event)
+        give(heat.fold, heat.keys(event, batch), event)
+    for event in liked:
+        give(trending.fold, trending.keys(event, batch), event)
+    known = engines.metadata.get_many(list(work))
+    return documents | {key: fold(known.get(key), events, batch) for key, (fold, events) in work.items()}
+
+
+class Only:
+    """Held by the one process that folds; the kernel lets go when it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w")
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Whether it is ours now; False once `stop` is set."""
+        while not stop.is_set():
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                stop.wait(0.2)
+        return False
+
+    def close(self) -> None:
+        self._file.close()
