@@ -15,7 +15,7 @@ from litestar.di import Provide
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.ports import Engines
 from bowerbird.settings import BadSetting, Settings, secret_key
-from bowerbird.web import auth, errors, limits, logs, media, ops, pages
+from bowerbird.web import auth, current, errors, limits, logs, media, ops, pages
 from bowerbird.web.api import ROUTES as API
 from bowerbird.web.api import docs
 from bowerbird.web.assets import Assets
@@ -74,6 +74,7 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         ops.upkeep(site, meters)
+        current.follow(engines, site.closing)
         try:
             yield
         finally:

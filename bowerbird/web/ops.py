@@ -123,6 +123,11 @@ class Meters:
         self.registry.register(State(engines))
         ProcessCollector(registry=self.registry)
 
+    def known_recall(self) -> float:
+        """At 10, of search's answers; nan while it is not known."""
+        found = self.registry.get_sample_value("bowerbird_search_recall_at_10")
+        return float("nan") if found is None else found
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "other"
         self.seconds.labels(known, route, f"{status // 100}xx").observe(seconds)

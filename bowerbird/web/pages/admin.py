@@ -12,8 +12,11 @@ from litestar.response import Redirect
 
 from bowerbird.catalog import images, pins, sessions, users
 from bowerbird.model import Role, State
+from bowerbird.web import live as pictured
 from bowerbird.web.auth import Viewer, admin, in_person
+from bowerbird.web.ops import Meters
 from bowerbird.web.pages.walls import PathId, day
+from bowerbird.web.plots import short
 from bowerbird.web.site import Site
 
 GUARDS = [in_person, admin]
@@ -39,6 +42,13 @@ def overview(site: Site, viewer: Viewer) -> Response[str]:
     return site.page(viewer, "admin.html", users=people, tally=tally, parked=parked, day=day)
 
 
+@get("/admin/live", sync_to_thread=True, guards=GUARDS, include_in_schema=False)
+def live(site: Site, viewer: Viewer, meters: Meters, part: Literal["", "live"] = "") -> Response[str]:
+    """What goes on right now; `part=live` is what changes of it."""
+    shown = pictured.picture(site, viewer.known().id, meters.known_recall())
+    return site.page(viewer, "live_part.html" if part else "live.html", live=shown, short=short)
+
+
 @post("/admin/retry", sync_to_thread=True, guards=GUARDS, include_in_schema=False)
 def retry(site: Site, data: Annotated[Retry, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Redirect:
     site.engines.queue.retry([data.job] if data.job else None)
@@ -60,4 +70,4 @@ def change(
     return Redirect("/admin", status_code=303)
 
 
-ROUTES = [overview, retry, change]
+ROUTES = [overview, live, retry, change]
