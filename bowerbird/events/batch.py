@@ -77,7 +77,12 @@ def _once(engines: Engines, events: Sequence[Event]) -> tuple[list[Event], dict[
     first = {user: dict(ids.first) for user, ids in known.items()}
 
     def new(event: Event) -> bool:
-        return not event.id or first[event.user_id].setdefault(event.id, event.offset) == event.offset
+        if not event.id:
+            return True
+        ids = first[event.user_id]
+        # Repeated, it moves to the end: what a replay will ask for again must not be forgotten first.
+        ids[event.id] = ids.pop(event.id, event.offset)
+        return ids[event.id] == event.offset
 
     once = [event for event in events if new(event)]
     last = events[-1].offset if events else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -18,6 +19,8 @@ FIELDS = {
     EventKind.HIDE: ("hides", 1),
     EventKind.UNHIDE: ("hides", -1),
 }
+SOURCE = re.compile("[a-z+]{1,48}")
+"""Names that a key is made of; a browser may say anything."""
 STEPS = range(11)
 """Depths of a page: positions 0, 1, 2 and 3, 4 to 7, and so on, twice as many each time."""
 
@@ -31,9 +34,10 @@ def step(position: int) -> int:
 def keys(event: Event) -> Iterator[str]:
     if event.kind not in FIELDS or not event.pin_id:
         return
-    yield f"counts:{event.pin_id}"
+    if not event.data.get("secret"):  # figures that others see must not tell what is secret
+        yield f"counts:{event.pin_id}"
     source, position = event.data.get("source"), event.data.get("position")
-    if isinstance(source, str) and source.isalpha() and isinstance(position, int) and position >= 0:
+    if isinstance(source, str) and SOURCE.fullmatch(source) and isinstance(position, int) and position >= 0:
         yield f"counts:{source}:{step(position)}"
 
 

@@ -51,7 +51,7 @@ def folded(taste: Taste, event: Event, image_id: int) -> Taste:
 def _action(event: Event, image_id: int) -> Action:
     data = event.data
     words = str(data.get("words", "")) if event.kind == EventKind.SEARCH else str(data.get("reason", ""))
-    return Action(event.kind, event.pin_id, image_id, event.at, str(data.get("source", "")), words[:200])
+    return Action(event.kind, event.pin_id, image_id, event.at, str(data.get("source", ""))[:48], words[:200])
 
 
 def _did(taste: Taste, action: Action) -> dict[str, object]:

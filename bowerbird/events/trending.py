@@ -39,7 +39,7 @@ def counted(batch: Batch) -> tuple[list[Event], dict[str, bytes]]:
 
     A like read again after a crash is known by its offset and counts as it did.
     """
-    likes = [event for event in batch.events if event.user_id and event.pin_id and event.kind in WORTH]
+    likes = [event for event in batch.events if event.kind in WORTH and _public(event)]
     kept = batch.engines.metadata.get_many(list({f"fans:{event.pin_id}" for event in likes}))
     people: dict[int, dict[int, tuple[int, float]]] = {}
     found = []
@@ -56,6 +56,12 @@ def counted(batch: Batch) -> tuple[list[Event], dict[str, bytes]]:
         for pin, fans in people.items()
     }
     return found, documents
+
+
+def _public(event: Event) -> bool:
+    """Neither saved in secret, nor one of the few pictures that someone new had to choose from."""
+    told = event.data.get("secret") or event.data.get("choice")
+    return bool(event.user_id and event.pin_id and not told)
 
 
 def keys(event: Event, batch: Batch) -> Iterator[str]:

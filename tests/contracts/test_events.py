@@ -59,6 +59,47 @@ def test_an_event_comes_as_it_was_appended(log: EventLog) -> None:
     assert 0 < first.offset < second.offset == log.end()
 
 
+def test_ids_come_as_they_were_given(log: EventLog) -> None:
+    given = ["", "first", "first", "ü🐦"]
+    log.append([Event("click", at=1.0, id=each) for each in given])
+    assert [each.id for each in log.read(0)] == given
+
+
+def test_what_was_trimmed_is_gone_and_its_offsets_are_not_given_again(engine: str, tmp_path: Path) -> None:
+    log = ENGINES[engine].open(tmp_path)
+    log.append(saves(*range(5000)))
+    large, offsets = log.bytes(), [each.offset for each in log.read(0, most=5000)]
+    log.trim(offsets[4990])
+    assert [each.offset for each in log.read(0)] == offsets[4990:]
+    assert log.bytes() < large
+    log.trim(log.end() + 1)
+    assert log.read(0) == []
+    assert log.end() == offsets[-1]
+    log.close()
+    log = ENGINES[engine].open(tmp_path)
+    assert log.end() == offsets[-1]
+    log.append(saves(1))
+    assert log.read(offsets[-1])[0].offset == log.end() > offsets[-1]
+    log.close()
+
+
+def test_threads_that_append_at_once_keep_their_order(log: EventLog) -> None:
+    def write(user: int) -> None:
+        for n in range(50):
+            log.append(saves(n, user=user))
+
+    writers = [threading.Thread(target=write, args=(user,)) for user in range(32)]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    events = log.read(0, most=10_000)
+    assert len(events) == 1600
+    assert [each.offset for each in events] == sorted({each.offset for each in events})
+    for user in range(32):
+        assert [each.pin_id for each in events if each.user_id == user] == list(range(50))
+
+
 def test_data_that_is_no_json_is_refused(log: EventLog) -> None:
     with pytest.raises(ValueError, match="JSON"):
         log.append([*saves(1), Event("save", at=1.0, data={"x": object()})])

@@ -81,12 +81,25 @@ def test_many_at_once(metadata: Metadata) -> None:
     assert metadata.get_many(["look:1", "look:1"]) == {"look:1": b"1"}
 
 
+def test_many_are_put_at_once(metadata: Metadata) -> None:
+    metadata.put("look:1", b"old", ttl=0.2)
+    metadata.put_many({f"look:{n}": str(n).encode() for n in range(300)})
+    metadata.put_many({})
+    time.sleep(0.25)
+    assert metadata.get("look:1") == b"1"
+    assert len(metadata.get_many([f"look:{n}" for n in range(300)])) == 300
+    with pytest.raises(ValueError, match="400000"):
+        metadata.put_many({"large": b"y" * 400_001})
+    assert metadata.get("large") is None
+
+
 @pytest.mark.parametrize("key", ["", "x" * 2000, "a\0b", "\ud800"])
 def test_a_bad_key_is_refused(metadata: Metadata, key: str) -> None:
     for call in (
         lambda: metadata.get(key),
         lambda: metadata.get_many(["good", key]),
         lambda: metadata.put(key, b"x"),
+        lambda: metadata.put_many({"good": b"x", key: b"x"}),
         lambda: metadata.put_new(key, b"x"),
         lambda: metadata.add(key, {"n": 1}),
         lambda: metadata.delete(["good", key]),
