@@ -24,6 +24,12 @@ LOOKS = [
 PAGES = [
     ("/", ""),
     ("/", "painter"),
+    ("/?what=following", "painter"),
+    ("/?what=popular", ""),
+    ("/?what=newest", "painter"),
+    ("/welcome", "painter"),
+    ("/pin/3/why", "painter"),
+    ("/u/painter?what=followers", "painter"),
     ("/pin/3", "painter"),
     ("/pin/3?box=0.2,0.2,0.5,0.5", ""),
     ("/pin/3/save", "painter"),
@@ -40,6 +46,7 @@ PAGES = [
     ("/signup", ""),
     ("/settings", "painter"),
     ("/admin", "painter"),
+    ("/admin/live", "painter"),
     ("/nothing/here", ""),
 ]
 
