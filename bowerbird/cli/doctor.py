@@ -28,6 +28,9 @@ app.add_typer(jobs_app, name="jobs")
 LEAST_FREE = 2**30
 """Bytes of free disk below which the doctor complains."""
 
+LATEST = 60.0
+"""Seconds that an event may wait before the doctor complains."""
+
 LOADERS = (
     "jpegload_buffer",
     "pngload_buffer",
@@ -176,6 +179,18 @@ def _queue(settings: Settings) -> str:
     return f"{queue.depth()} jobs wait"
 
 
+def _events(settings: Settings) -> str:
+    from bowerbird.events import reader
+
+    with opened(settings) as engines:
+        waiting, age = engines.events.end() - reader.place(engines).offset, reader.behind(engines)
+    if age > LATEST:
+        raise RuntimeError(
+            f"{waiting} events wait to be folded, the oldest for {age:.0f} s. Is `bowerbird serve` or `events` running?"
+        )
+    return f"{waiting} wait to be folded"
+
+
 def _encoder(settings: Settings) -> str:
     with closing(wiring.darkroom(settings)) as room:
         return room.run(_try_encoder)
@@ -204,6 +219,7 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "engines": _engines,
     "index": _index,
     "queue": _queue,
+    "events": _events,
     "encoder": _encoder,
     "port": _port,
 }

@@ -46,6 +46,12 @@ def place(engines: Engines) -> Place:
     return _place(known) if known else Place()
 
 
+def behind(engines: Engines) -> float:
+    """Seconds since the oldest event happened that is not folded; 0 where all are."""
+    waiting = engines.events.read(place(engines).offset, 1)
+    return max(0.0, time.time() - waiting[0].at) if waiting else 0.0
+
+
 def run(engines: Engines, stop: threading.Event, each: Callable[[Sequence[Event]], None] = lambda _: None) -> None:
     """Fold until `stop` is set; `each` is told of every batch once it is folded."""
     while not stop.is_set():

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from bowerbird import __version__
 from bowerbird.catalog import images, sessions, users
+from bowerbird.events import reader
 from bowerbird.ports import Engines
 from bowerbird.search import check, similar
 from bowerbird.web.site import Site
@@ -145,6 +146,8 @@ class State(Collector):
             ("bowerbird_queue_depth", "Jobs waiting or in flight.", lambda: engines.queue.depth()),
             ("bowerbird_queue_parked", "Jobs given up, up to 1000.", lambda: len(engines.queue.parked(1000))),
             ("bowerbird_events_end", "Offset of the newest event.", lambda: engines.events.end()),
+            ("bowerbird_events_folded", "Offset of the last event folded.", lambda: reader.place(engines).offset),
+            ("bowerbird_events_behind_seconds", "Age of the oldest event not folded.", lambda: reader.behind(engines)),
         ):
             value = _tried(read)
             if value is not None:

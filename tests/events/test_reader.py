@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TypeVar
@@ -206,3 +207,13 @@ def test_how_the_log_is_cut_and_replayed_changes_nothing(
     assert documents(cut) == documents(straight)
     for each in (straight, cut):
         each.close()
+
+
+def test_how_far_behind_it_is(engines: Engines) -> None:
+    assert reader.behind(engines) == 0
+    engines.events.append([Event("save", time.time() - 100, 7, 1), Event("save", time.time() + 100, 7, 1)])
+    assert reader.behind(engines) == pytest.approx(100, abs=5)
+    reader.step(engines, 1)
+    assert reader.behind(engines) == 0  # a clock that was set back makes no negative ages
+    reader.step(engines)
+    assert reader.behind(engines) == 0
