@@ -58,6 +58,8 @@ class Settings:
     uploads_per_hour: int = setting(2000, "Pictures one account may upload in an hour.")
     cache_mb: int = setting(64, "Memory in MiB that each process's own cache may use; 100,000 pins take about 50.")
     session_days: int = setting(30, "Days until a login ends.")
+    events_keep_days: int = setting(30, "Days after which events leave the log; they stay in the archive.")
+    events_keep_mb: int = setting(2048, "Size in MiB from which the event log forgets its oldest, archived events.")
     exact_below: int = setting(20_000, "Below this many vectors search compares with every one.")
 
 
