@@ -57,7 +57,7 @@ SETTLED = """Promise.allSettled(document.getAnimations()
 
 def violations(page: Page, rules: dict[str, object]) -> list[str]:
     """What axe finds, once nothing fades or moves any more: half-faded text has too little contrast."""
-    page.wait_for_function("!document.querySelector('.wall[aria-busy=true], .replacing')")
+    page.wait_for_function("() => !document.querySelector('.wall[aria-busy=true], .replacing')")
     page.evaluate(FRAMES)
     page.evaluate(SETTLED)
     found = AXE.run(page, options=rules).response["violations"]
@@ -78,7 +78,7 @@ def test_nothing_bars_anyone(visit: Open, path: str, user: str) -> None:
         assert violations(page, rules) == [], f"{scheme}, {size['width']} px"
     page.set_viewport_size({"width": 320, "height": 640})
     # The wall is laid again a frame after the width has changed: it must come to fit, not fit at once.
-    page.wait_for_function("innerWidth === 320 && document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function("() => innerWidth === 320 && document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_nothing_bars_anyone_in_what_opens(visit: Open, picture: Path) -> None:
