@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import statistics
 import subprocess
@@ -18,11 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.http import start
 from bowerbird import wiring
 from bowerbird.adapters.events.sqlite import SqliteEvents
-from bowerbird.catalog import images, pins, users
+from bowerbird.catalog import images, pins, tokens, users
 from bowerbird.events import reader
-from bowerbird.model import Event
+from bowerbird.model import Event, Scope
 from bowerbird.settings import Settings
 
 RUNS = 3
@@ -106,6 +109,46 @@ def delays(folder: Path, count: int = 200) -> list[float]:
     return sorted(found[1:])  # the first one waited for the process to start
 
 
+def told(folder: Path, threads: int = 4, batch: int = 100, people: int = 200) -> float:
+    """Events a second in batches of browsers, over HTTP to the real web process. The client shares its cores."""
+    engines = wiring.connect(Settings(data=folder))
+    furnish(engines, 300)
+    with engines.database.write() as conn:
+        known = [users.create(conn, f"user{n}", "no hash").id for n in range(people)]
+        shown = [tokens.create(conn, user, "bench", [Scope.WRITE], time.time() + 3600)[0] for user in known]
+    server, port = start(folder, 1)
+    ends, counts = time.monotonic() + 2 * SECONDS, [0] * threads
+
+    def work(me: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while time.monotonic() < ends:
+            said = [
+                {"id": os.urandom(12).hex(), "kind": "impression", "pin_id": str(1 + n), "at": time.time(),
+                 "page": "home", "request": "5f1c9a0be2d34c77", "position": n, "source": "walk"}
+                for n in range(batch)
+            ]  # fmt: skip
+            # No person may send as much as this measurement, so many do.
+            headers = {"Authorization": f"Bearer {shown[counts[me] // batch * threads % people + me]}"}
+            body = json.dumps({"events": said})
+            connection.request("POST", "/api/v1/events", body, headers | {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert json.loads(answer.read())["accepted"] == batch, answer.status
+            counts[me] += batch
+
+    try:
+        workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert engines.events.end() == sum(counts) > 0
+    finally:
+        server.terminate()
+        server.wait(15)
+        engines.close()
+    return sum(counts) / (2 * SECONDS)
+
+
 def furnish(engines: wiring.Engines, count: int) -> None:
     with engines.database.write() as conn:
         user = users.create(conn, "ann", "no hash")
@@ -130,6 +173,8 @@ def main() -> None:
             table.add_row(what, f"{rate:,.0f}", f"{rate / GOAL:.2f}")
         rate = folded(folder / "folded")
         table.add_row("folded by one processor", f"{rate:,.0f}", f"{rate / GOAL:.2f}")
+        rate = told(folder / "told")
+        table.add_row("over HTTP, 4 browsers, 100 events", f"{rate:,.0f}", f"{rate / GOAL:.2f}")
         out.print(table)
         found = delays(folder / "delays")
         out.print(f"save to changed taste: p50 {found[100] * 1e3:.0f} ms, p99 {found[197] * 1e3:.0f} ms, goal 1000 ms")
