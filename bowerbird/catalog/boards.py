@@ -34,6 +34,7 @@ __all__ = [
     "get",
     "get_or_create",
     "holding",
+    "keepers",
     "may_write",
     "members",
     "of_user",
@@ -191,6 +192,14 @@ def edges(conn: Connection) -> tuple[Ints, Ints]:
     """Every save on an open board: pin ids and board ids, two arrays of one length."""
     every = sa.select(saves.c.pin_id, saves.c.board_id).join(boards, boards.c.id == saves.c.board_id)
     rows = conn.execute(every.where(boards.c.secret == sa.false())).all()
+    pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def keepers(conn: Connection) -> tuple[Ints, Ints]:
+    """Who keeps which pin on an open board: pin ids and user ids, two arrays of one length, each pair once."""
+    every = sa.select(saves.c.pin_id, saves.c.user_id).join(boards, boards.c.id == saves.c.board_id)
+    rows = conn.execute(every.where(boards.c.secret == sa.false()).distinct()).all()
     pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from bowerbird.cli.terminal import Data, Parent, app, opened, settings_for, stop_on_signal
+from bowerbird.fleet.supervisor import command
 from bowerbird.fleet.tether import tether
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bowerbird.model import Event
+    from bowerbird.ports import Engines
+
+
+def learn(engines: Engines, folder: Path) -> int:
+    """Make anew what all saves on open boards teach: the graph that is walked, and which pins go together. How many
+    saves there are."""
+    from bowerbird.catalog import boards
+    from bowerbird.feed import affinity, graph
+
+    offset = engines.events.end()  # what is in the log by now is in the catalog as well
+    with engines.database.read() as conn:
+        pins, on = boards.edges(conn)
+        kept, people = boards.keepers(conn)
+    graph.renew(folder / "graph", pins, on, offset)
+    affinity.renew(folder / "affinity", kept, people)
+    return len(pins)
 
 
 @app.command(epilog="Example: `bowerbird events`; `bowerbird serve` runs it by itself")
@@ -13,15 +38,25 @@ def events(data: Data = None, parent: Parent = None) -> None:
     One works at a time; a second one waits until the first is gone.
     """
     from bowerbird.events import reader
+    from bowerbird.events.hourly import Hourly
+    from bowerbird.events.rebuild import Rebuild
+    from bowerbird.feed.generations import generations
 
     settings = settings_for(data=data)
     stop = stop_on_signal()
     if parent is not None:
         tether(parent, stop.set)
     with opened(settings) as engines:
-        only = reader.Only(settings.data / "events.lock")
+        only, hourly = reader.Only(settings.data / "events.lock"), Hourly(command("archive"))
         try:
             if only.wait(stop):
-                reader.run(engines, stop)
+                learned = Rebuild(lambda: learn(engines, settings.data), not generations(settings.data / "affinity"))
+
+                def each(folded: Sequence[Event]) -> None:
+                    learned.told(folded)
+                    hourly.look()
+
+                reader.run(engines, stop, each)
         finally:
+            hourly.close()
             only.close()

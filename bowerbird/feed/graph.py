@@ -8,7 +8,6 @@ mapped pages. Both are a web process's own and come from the event log.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import threading
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bowerbird.feed.generations import renewed
 from bowerbird.model import Event, EventKind
 from bowerbird.ports import Ints
 
@@ -189,23 +189,9 @@ class SaveGraph:
         )
 
 
-def generations(folder: Path) -> list[Path]:
-    """Whole generations in `folder`, oldest first."""
-    found = [path for path in folder.glob("*") if path.name.isdigit()] if folder.exists() else []
-    return sorted(found, key=lambda path: int(path.name))
-
-
 def renew(folder: Path, pin_ids: Ints, board_ids: Ints, offset: int) -> Path:
-    """Write the next generation and drop those before the last; who has them mapped keeps them."""
-    before = generations(folder)
-    following = folder / str(int(before[-1].name) + 1 if before else 1)
-    SaveGraph.build(pin_ids, board_ids, offset, following)
-    for old in before[:-1]:
-        shutil.rmtree(old, ignore_errors=True)
-    handle = os.open(folder, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
-    return following
+    """Write the next generation and drop those before the last."""
+    return renewed(folder, lambda following: SaveGraph.build(pin_ids, board_ids, offset, following))
 
 
 def _sparse(here: Int32, there: Int32, count: int) -> tuple[Ints, Int32]:

@@ -74,7 +74,7 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         ops.upkeep(site, meters)
-        current.follow(engines, site.closing)
+        current.follow(site.feed, settings.data, site.closing)
         try:
             yield
         finally:

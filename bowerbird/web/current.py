@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import structlog
 
-from bowerbird.model import Hit
+from bowerbird.feed.affinity import Affinity
+from bowerbird.feed.generations import generations
+from bowerbird.feed.graph import SaveGraph
+from bowerbird.feed.request import Feed
+from bowerbird.model import Event, Hit
 from bowerbird.ports import Engines
 from bowerbird.search import duplicates
 from bowerbird.web.pulse import Pulse
@@ -20,6 +26,8 @@ IDLE = 0.25
 """Seconds between two looks at a log in which nothing is new."""
 AWAY = 5.0
 """Seconds before an engine that was away is asked again."""
+LOOK = 2.0
+"""Seconds between two looks for something newly learned."""
 MOST = 1000
 CHECKPOINT = "offset:events"
 """Where the processors note how far they are (`events`)."""
@@ -58,14 +66,46 @@ def folded(engines: Engines) -> int:
     return _place.decode(known).offset if known else 0
 
 
-def follow(engines: Engines, closing: threading.Event) -> threading.Thread:
-    """A daemon thread that reads what is new in the log, until `closing`."""
-    thread = threading.Thread(target=_follow, args=(engines, closing), name="follow", daemon=True)
+class Learned:
+    """What is made of all saves, opened anew when a newer one is there. Used by one thread."""
+
+    def __init__(self, feed: Feed, folder: Path) -> None:
+        self._feed, self._folder = feed, folder
+        self._graph: Path | None = None
+        self._affinity: Path | None = None
+        self._look_again = 0.0
+
+    def follow(self, events: Sequence[Event]) -> None:
+        """Raises `Unavailable`."""
+        if time.monotonic() >= self._look_again:
+            self._look_again = time.monotonic() + LOOK
+            self._open()
+        if self._feed.graph is not None:
+            self._feed.graph.follow(events)
+
+    def _open(self) -> None:
+        newest = generations(self._folder / "graph")[-1:]
+        if newest and newest[0] != self._graph:
+            opened = SaveGraph.open(newest[0])
+            offset = opened.offset
+            while later := self._feed.engines.events.read(offset, MOST):
+                opened.follow(later)
+                offset = later[-1].offset
+            self._feed.graph, self._graph = opened, newest[0]
+        newest = generations(self._folder / "affinity")[-1:]
+        if newest and newest[0] != self._affinity:
+            self._feed.affinity, self._affinity = Affinity.load(newest[0]), newest[0]
+
+
+def follow(feed: Feed, folder: Path, closing: threading.Event) -> threading.Thread:
+    """A daemon thread that reads what is new in the log and in `folder`, until `closing`."""
+    thread = threading.Thread(target=_follow, args=(feed, folder, closing), name="follow", daemon=True)
     thread.start()
     return thread
 
 
-def _follow(engines: Engines, closing: threading.Event) -> None:
+def _follow(feed: Feed, folder: Path, closing: threading.Event) -> None:
+    engines, learned = feed.engines, Learned(feed, folder)
     pulse, offset, wait = Pulse(), -1, 0.0
     while not closing.wait(wait):
         try:
@@ -73,6 +113,7 @@ def _follow(engines: Engines, closing: threading.Event) -> None:
                 offset = engines.events.end()
             events = engines.events.read(offset, MOST)
             pulse.fold(events)
+            learned.follow(events)
             pulse.beat(engines, folded(engines))
         except Exception as error:  # this thread must outlive whatever is wrong with an engine for a while
             if not closing.is_set():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bowerbird.feed.graph import MOST_BOARDS, SaveGraph, generations, renew
+from bowerbird.feed.generations import generations
+from bowerbird.feed.graph import MOST_BOARDS, SaveGraph, renew
 from bowerbird.model import Event
 
 Pairs = list[tuple[int, int]]
