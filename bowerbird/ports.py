@@ -97,7 +97,7 @@ class Metadata(Protocol):
         """`ttl` in seconds; what has expired is not returned."""
         ...
 
-    def put_many(self, values: Mapping[str, bytes]) -> None:
+    def put_many(self, values: Mapping[str, bytes], ttl: float | None = None) -> None:
         """As many `put`s; a crash may leave some of them done."""
         ...
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,7 +33,8 @@ def archive(data: Data = None, parent: Parent = None) -> None:
     settings = settings_for(data=data)
     if parent is not None:
         tether(parent, lambda: os._exit(1))  # it may stop anywhere, and goes on there the next time
-    with opened(settings) as engines:
+    with opened(settings) as engines, closing(reader.Only(settings.data / "archive.lock")) as only:
+        only.wait(threading.Event())  # two at once would write over each other's files
         count = archived.run(engines)
         folded = reader.place(engines).offset
         archived.forget(engines, folded + 1, settings.events_keep_days, settings.events_keep_mb)

@@ -40,7 +40,11 @@ class Hourly:
         # A clock that is set back is another hour as well, and must not hold it up for as long.
         if hour != self._hour and not 0 < self._not_before - now <= LATE:
             self._hour = hour
-            self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+            try:
+                self._child = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+            except OSError as error:  # no memory or process to spare; folding must go on
+                log.warning("an hourly command cannot be started", why=str(error))
+                self._hour, self._not_before = -1.0, now + LATE
 
     def close(self) -> None:
         """End what runs."""

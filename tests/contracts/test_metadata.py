@@ -88,6 +88,10 @@ def test_many_are_put_at_once(metadata: Metadata) -> None:
     time.sleep(0.25)
     assert metadata.get("look:1") == b"1"
     assert len(metadata.get_many([f"look:{n}" for n in range(300)])) == 300
+    metadata.put_many({"look:1": b"short", "look:2": b"short"}, ttl=0.2)
+    assert metadata.get_many(["look:1", "look:2"]) == {"look:1": b"short", "look:2": b"short"}
+    time.sleep(0.25)
+    assert metadata.get_many(["look:1", "look:2", "look:3"]) == {"look:3": b"3"}
     with pytest.raises(ValueError, match="400000"):
         metadata.put_many({"large": b"y" * 400_001})
     assert metadata.get("large") is None

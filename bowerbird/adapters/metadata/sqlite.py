@@ -30,6 +30,11 @@ CREATE TABLE IF NOT EXISTS counters (
 ) WITHOUT ROWID
 """
 
+_PUT = (
+    "INSERT INTO documents (key, value, expires) VALUES (?, ?, ?) ON CONFLICT (key)"
+    " DO UPDATE SET value = excluded.value, expires = excluded.expires"
+)
+
 
 class SqliteMetadata:
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -49,28 +54,28 @@ class SqliteMetadata:
         return dict(self._file.read(sql, (_listed(keys), self._clock())))
 
     def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
-        sql = (
-            "INSERT INTO documents (key, value, expires) VALUES (?, ?, ?) ON CONFLICT (key)"
-            " DO UPDATE SET value = excluded.value, expires = excluded.expires"
-        )
         now = self._clock()
         row = (_checked(key), _sized(value), None if ttl is None else now + ttl)
 
         def put(db: Connection) -> None:
-            db.execute(sql, row)
+            db.execute(_PUT, row)
             if ttl is not None:
                 _sweep(db, now)
 
         self._file.write(put)
 
-    def put_many(self, values: Mapping[str, bytes]) -> None:
-        sql = (
-            "INSERT INTO documents (key, value) VALUES (?, ?) ON CONFLICT (key)"
-            " DO UPDATE SET value = excluded.value, expires = NULL"
-        )
-        rows = [(_checked(key), _sized(value)) for key, value in values.items()]
+    def put_many(self, values: Mapping[str, bytes], ttl: float | None = None) -> None:
+        now = self._clock()
+        expires = None if ttl is None else now + ttl
+        rows = [(_checked(key), _sized(value), expires) for key, value in values.items()]
+
+        def put(db: Connection) -> None:
+            db.executemany(_PUT, rows)
+            if ttl is not None:
+                _sweep(db, now, len(rows))
+
         if rows:
-            self._file.write(lambda db: db.executemany(sql, rows))
+            self._file.write(put)
 
     def put_new(self, key: str, value: bytes) -> bool:
         sql = (
@@ -105,10 +110,10 @@ class SqliteMetadata:
         self._file.close()
 
 
-def _sweep(db: Connection, now: float) -> None:
+def _sweep(db: Connection, now: float, writes: int = 1) -> None:
     """Each write that will expire clears away two that have: the file stays small and no write waits long."""
-    spent = "SELECT rowid FROM documents WHERE expires <= ? ORDER BY expires LIMIT 2"
-    db.execute(f"DELETE FROM documents WHERE rowid IN ({spent})", (now,))  # noqa: S608
+    spent = "SELECT rowid FROM documents WHERE expires <= ? ORDER BY expires LIMIT ?"
+    db.execute(f"DELETE FROM documents WHERE rowid IN ({spent})", (now, 2 * writes))  # noqa: S608
 
 
 def _listed(keys: Sequence[str]) -> bytes:
