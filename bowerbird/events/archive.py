@@ -21,8 +21,8 @@ from bowerbird.ports import Engines, EventLog
 CHECKPOINT = "offset:archive"
 FOLDER = "events/"
 HOUR = 3600.0
-MOST = 100_000
-"""Events archived at a time; they take about 100 MB meanwhile."""
+MOST = 25_000
+"""Events archived at a time; they take about 30 MB meanwhile."""
 STEP = 20_000
 """Events forgotten at a time, so that who appends never waits long."""
 COLUMNS = {
