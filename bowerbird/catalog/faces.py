@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bowerbird.catalog import pins
 from bowerbird.model import Look, Pin, State
-from bowerbird.ports import Engines
+from bowerbird.ports import Engines, Unavailable
 
 KEEP = 60.0
 """Seconds; so long may a wall show a pin's old words, or what its picture was before a second pass of the pipeline."""
@@ -69,7 +69,10 @@ def faces(engines: Engines, conn: Connection, chosen: Mapping[int, bool]) -> dic
 def of_pins(engines: Engines, shown: Iterable[Pin]) -> list[Face]:
     """Faces of these pins in their order; metadata is asked once for all."""
     shown = list(shown)
-    known = engines.metadata.get_many(list({f"look:{pin.image.media}" for pin in shown}))
+    try:
+        known = engines.metadata.get_many(list({f"look:{pin.image.media}" for pin in shown}))
+    except Unavailable:
+        known = {}  # their words at least
     return [_of(pin, known.get(f"look:{pin.image.media}")) for pin in shown]
 
 

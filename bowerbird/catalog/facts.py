@@ -37,8 +37,10 @@ def _facts(anonymous: bool, of_images: bool) -> Select[Any]:
     if not of_images:
         return wall.where(pins.c.id.in_(IDS), pins.c.ready == sa.true(), pin_seen_by(viewer))
     one = pins.alias()
-    shown = sa.and_(one.c.image_id.in_(IDS), one.c.ready == sa.true(), pin_seen_by(viewer, one))
-    return wall.where(pins.c.id.in_(sa.select(sa.func.min(one.c.id)).where(shown).group_by(one.c.image_id)))
+    shown = sa.and_(one.c.image_id.in_(IDS), pin_seen_by(viewer, one))
+    oldest = sa.select(sa.func.min(one.c.id)).where(shown).group_by(one.c.image_id)
+    # All pins of an image are ready or none is. Asked inside, SQLite would go through every ready pin there is.
+    return wall.where(pins.c.id.in_(oldest), pins.c.ready == sa.true())
 
 
 def _mine(viewer: sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:

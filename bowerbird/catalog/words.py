@@ -124,18 +124,20 @@ def _found(anonymous: bool) -> Select[Any]:
 
 
 LATELY = (
-    sa.select(words.c.rowid, sa.literal_column(f"bm25(words, {', '.join(map(str, WEIGHTS))})", sa.Float))
+    sa.select(words.c.rowid)
     .where(sa.literal_column("words").op("MATCH")(sa.bindparam("match")))
     .order_by(words.c.rowid.desc())
-    .limit(sa.bindparam("among", type_=sa.Integer))
+    .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 
 
-def lately(conn: Connection, text: str, limit: int, among: int = 400) -> list[int]:
-    """Ids of pins with any of the words of `text`, best first, out of the newest `among` of them; whoever may see
-    them. However common the words, it costs the same, where `find` ranks all that there is."""
+def lately(conn: Connection, text: str, limit: int) -> list[int]:
+    """Ids of the newest pins with all of the words of `text`, then of those with any of them; whoever may see them.
+    However common the words, it costs the same, where `find` ranks all that there is."""
     terms = _terms(text)
     if not terms:
         return []
-    rows = conn.execute(LATELY, {"match": " OR ".join(terms), "among": among}).all()
-    return [pin_id for pin_id, _ in sorted(rows, key=lambda row: row[1])[:limit]]
+    found = list(conn.scalars(LATELY, {"match": " AND ".join(terms), "limit": limit}))
+    if len(found) < limit and len(terms) > 1:
+        found += conn.scalars(LATELY, {"match": " OR ".join(terms), "limit": limit}).all()
+    return list(dict.fromkeys(found))[:limit]

@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog import facts, pins
+from bowerbird.catalog.faces import of_pins
 from bowerbird.feed.compose import Cursor, compose
 from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
@@ -65,16 +66,17 @@ def home(feed: Feed, conn: Connection, viewer: int, bookmark: str | None = None,
     request, position = bookmark_of(bookmark)
     try:
         if request == "newest":
-            return _newest(conn, viewer, position, limit)
+            return _newest(feed, conn, viewer, position, limit)
         return _page(feed, conn, viewer, request, position, limit)
     except Unavailable:
         feed.missed["page:failed"] += 1
-        return _newest(conn, viewer, 0, limit)
+        return _newest(feed, conn, viewer, 0, limit)
 
 
-def _newest(conn: Connection, viewer: int, before: int, limit: int) -> Page:
+def _newest(feed: Feed, conn: Connection, viewer: int, before: int, limit: int) -> Page:
     found = pins.newest(conn, viewer, before or None, limit + 1)
-    placed = [Placed(pin, "newest", Reason("new"), number) for number, pin in enumerate(found[:limit])]
+    shown = of_pins(feed.engines, found[:limit])
+    placed = [Placed(face, "newest", Reason("new"), number) for number, face in enumerate(shown)]
     return Page("newest", placed, f"newest.{found[limit - 1].id}" if len(found) > limit else None)
 
 
@@ -86,7 +88,7 @@ def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int
         request, position = secrets.token_hex(12), 0
         kept = _compose(feed, conn, viewer, request, known, [], Cursor())
         if not kept.items:
-            return _newest(conn, viewer, 0, limit)
+            return _newest(feed, conn, viewer, 0, limit)
     while position < len(kept.items) or not kept.cursor.done:
         if position >= len(kept.items):
             before = [*kept.before, *(item.pin_id for item in kept.items)][-LEFT_OUT:]

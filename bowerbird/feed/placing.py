@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog import pins
+from bowerbird.catalog.faces import faces
 from bowerbird.feed.features import HIDDEN
 from bowerbird.feed.reasons import Teller
 from bowerbird.feed.request import Feed, Placed, Why
@@ -48,12 +49,14 @@ def place(feed: Feed, conn: Connection, viewer: int | None, taste: Taste, items:
     gone = _hidden(feed, taste, list(items.values()))
     left = {at: item for at, item in items.items() if item.pin_id not in gone}
     whys = [item.why for item in left.values()]
-    known = pins.get_many(conn, {item.pin_id for item in left.values()} | {why.pin_id for why in whys}, viewer)
+    wanted = {item.pin_id for item in left.values()} | {why.pin_id for why in whys if why.pin_id}
+    seen = pins.seen(conn, wanted, viewer)
+    known = faces(feed.engines, conn, {pin_id: secret for pin_id, (_, secret) in seen.items()})
     tell = Teller(conn, viewer, whys, known)
     return [
         Placed(known[item.pin_id], item.source, tell(item.why), at)
         for at, item in left.items()
-        if item.pin_id in known and known[item.pin_id].image.state is State.READY
+        if item.pin_id in known and known[item.pin_id].state is State.READY
     ]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection
 
 from bowerbird.catalog import facts
+from bowerbird.catalog.faces import Face
 from bowerbird.feed.request import Reason, Why
-from bowerbird.model import Pin
 
 INSTEAD = {"saved": "look", "liked": "look", "together": "people", "board": "follow", "person": "follow"}
 """What is said when the pin, board or person may not be named, or is gone."""
@@ -35,7 +35,7 @@ SENTENCES = {
 class Teller:
     """Reasons for these whys, with what they name looked up once for all. `known`: pins that the viewer sees."""
 
-    def __init__(self, conn: Connection, viewer: int | None, whys: Iterable[Why], known: Mapping[int, Pin]) -> None:
+    def __init__(self, conn: Connection, viewer: int | None, whys: Iterable[Why], known: Mapping[int, Face]) -> None:
         whys = list(whys)
         self._pins = known
         self._boards = facts.named_boards(conn, {why.board_id for why in whys if why.board_id}, viewer)

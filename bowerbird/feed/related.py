@@ -1,13 +1,14 @@
 """What belongs with a pin or on a board: what looks like it, what people keep with it, what is about the same.
 
-The kinds are fused by their ranks (Cormack, Clarke and Buettcher, SIGIR 2009), each with a weight. The list is kept
-in the cache for its further pages; where it is gone it is made again and comes out alike.
+The kinds are fused by their ranks (Cormack, Clarke and Buettcher, SIGIR 2009), each with a weight. Most people look at
+the first page only, so that takes a shallow look; the list behind it is kept in the cache for its further pages, and
+where it is gone it is made again and comes out alike.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,13 +16,13 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog import facts, pins, words
-from bowerbird.catalog.facts import Fact
+from bowerbird.catalog.faces import Face, faces
 from bowerbird.feed.candidates import affinity, walk
-from bowerbird.feed.compose import folded
+from bowerbird.feed.compose import Hashes
 from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Feed, Page, Why
 from bowerbird.feed.spread import farthest
-from bowerbird.model import Pin, Taste
+from bowerbird.model import Hit, Pin, State, Taste
 from bowerbird.ports import Unavailable
 
 WEIGHTS = {"visual": 1.0, "walk": 0.9, "affinity": 0.7, "words": 0.35}
@@ -29,7 +30,7 @@ WEIGHTS = {"visual": 1.0, "walk": 0.9, "affinity": 0.7, "words": 0.35}
 SMOOTH = 60
 """Of reciprocal rank fusion; the paper's value."""
 DEEP = 150
-"""Pins that each kind brings."""
+"""Pins that a deep look brings of what looks alike; half and a third as many of the other kinds."""
 MOST = 300
 """Pins on one list."""
 KEEP = 900.0
@@ -91,18 +92,25 @@ def _page(
     limit: int,
     seeds: Callable[[], Seeds],
 ) -> Page:
+    """The first page comes from a shallow look; the list is what that found and then what a deep one adds."""
     position = min(bookmark_of(bookmark)[1], MOST)
     request = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
-    kept = feed.engines.cache.get(f"feed:{request}") if position else None
-    if kept is None:
-        items = _compose(feed, conn, viewer, seeds())
-        feed.engines.cache.put(f"feed:{request}", msgspec.msgpack.encode(items), KEEP)
-    else:
-        items = _items.decode(kept)
     following = position + limit
+    key = f"feed:{request}:{limit}"
+    kept = feed.engines.cache.get(key) if position else None
+    if kept is not None:
+        items, more = _items.decode(kept), False
+    else:
+        around = seeds()
+        items, more = _compose(feed, conn, viewer, around, limit + limit // 4 + 6)
+        if more and following > len(items):
+            known = {item.image_id for item in items}
+            deep, _ = _compose(feed, conn, viewer, around, DEEP)
+            items, more = [*items, *(item for item in deep if item.image_id not in known)][:MOST], False
+            feed.engines.cache.put(key, msgspec.msgpack.encode(items), KEEP)
     shown = dict(enumerate(items[position:following], position))
     placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown)
-    return Page(request, placed, f"{request}.{following}" if following < len(items) else None)
+    return Page(request, placed, f"{request}.{following}" if more or following < len(items) else None)
 
 
 def _taste_of(feed: Feed, viewer: int | None) -> Taste:
@@ -114,74 +122,87 @@ def _taste_of(feed: Feed, viewer: int | None) -> Taste:
         return Taste()
 
 
-def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds) -> list[Item]:
-    """Each pin with the kinds that found it, joined by `+`, and why the first of them did."""
+def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int) -> tuple[list[Item], bool]:
+    """Each pin with the kinds that found it, joined by `+`, and why the first of them did; and whether a deeper look
+    might bring more."""
     found: dict[str, list[Near]] = {}
     for kind, ask in KINDS.items():
         try:
-            found[kind] = ask(feed, conn, seeds)
+            found[kind] = ask(feed, conn, seeds, depth)
         except Exception:  # as in `sources.ask`: the others still come
             feed.missed[f"{kind}:failed"] += 1
-    by_pin = {f.pin_id: f for f in facts.of_pins(conn, _every(found, "pin_ids"), viewer)}
-    by_image = {f.image_id: f for f in facts.of_images(conn, _every(found, "image_ids"), viewer)}
+    every = [near for lists in found.values() for near in lists]
+    of_pin = pins.seen(conn, {pin for near in every for pin in near.pin_ids}, viewer)
+    of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
+    chosen = {image: pin for pin, (image, _) in of_pin.items()} | {image: pin for image, (pin, _) in of_image.items()}
+    secret = {pin: hidden for pin, (_, hidden) in of_pin.items()} | dict(of_image.values())
+    known = {
+        face.image_id: face
+        for face in faces(feed.engines, conn, {pin: secret[pin] for pin in chosen.values()}).values()
+    }
     without = {pin.image.id for pin in seeds.pins}
     if seeds.board_id:
-        images = {fact.image_id for fact in (*by_pin.values(), *by_image.values())}
-        without |= facts.held(conn, seeds.board_id, images)
+        without |= facts.held(conn, seeds.board_id, known.keys())
     sums: dict[int, float] = {}
     kinds: dict[int, dict[str, Why]] = {}
-    chosen: dict[int, Fact] = {}
     for kind, lists in found.items():
         for near in lists:
-            ranked = [by_pin.get(i) for i in near.pin_ids] or [by_image.get(i) for i in near.image_ids]
-            shown = [fact for fact in ranked if fact is not None and fact.image_id not in without]
-            for rank, fact in enumerate(shown, 1):
-                chosen.setdefault(fact.image_id, fact)
-                sums[fact.image_id] = sums.get(fact.image_id, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
-                kinds.setdefault(fact.image_id, {}).setdefault(kind, near.why)
-    best = sorted(sums, key=lambda image_id: -sums[image_id])[:MOST]
-    ranking = [chosen[image_id] for image_id in best]
-    rows = folded(feed, ranking, np.arange(len(best)), [pin.image.id for pin in seeds.pins])
-    items = []
-    for image_id in (best[row] for row in rows):
-        by = kinds[image_id]
-        items.append(Item(chosen[image_id].pin_id, image_id, "+".join(by), next(iter(by.values())), b""))
-    return items
+            images = near.image_ids or [of_pin[pin][0] for pin in near.pin_ids if pin in of_pin]
+            fit = [image for image in images if image in known and image not in without and _ready(known[image])]
+            for rank, image in enumerate(fit, 1):
+                sums[image] = sums.get(image, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
+                kinds.setdefault(image, {}).setdefault(kind, near.why)
+    best = sorted(sums, key=lambda image: -sums[image])[:MOST]
+    kept = _folded(feed, best, known, [pin.image.id for pin in seeds.pins])
+    items = [Item(known[i].id, i, "+".join(kinds[i]), next(iter(kinds[i].values())), b"") for i in kept]
+    return items, any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
 
 
-def _every(found: dict[str, list[Near]], what: str) -> set[int]:
-    return {each for lists in found.values() for near in lists for each in getattr(near, what)}
+def _ready(face: Face) -> bool:
+    return face.state is State.READY
 
 
-def _visual(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
+def _folded(feed: Feed, best: Sequence[int], known: Mapping[int, Face], before: Sequence[int]) -> list[int]:
+    """These images without near-duplicates of better ones and of the images `before` them."""
+    hits = [Hit(image_id, 0.0) for image_id in (*before, *best)]
+    prints: dict[int, Hashes | Face] = {**dict.fromkeys(before, Hashes()), **known}
+    try:
+        kept = {hit.image_id for hit in feed.fold(feed.engines, hits, prints, len(hits))}
+    except Unavailable:
+        feed.missed["fold:failed"] += 1
+        return list(best)
+    return [image_id for image_id in best if image_id in kept]
+
+
+def _visual(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
     looks = feed.engines.looks
     vectors = looks.get(np.array([pin.image.id for pin in seeds.pins], np.int64))
     chosen = farthest(vectors, STYLES)
     if not len(chosen):
         return []
-    ids = looks.search(vectors[chosen], min(DEEP + len(seeds.pins), len(looks))).ids
+    ids = looks.search(vectors[chosen], min(depth + len(seeds.pins), len(looks))).ids
     own = {pin.image.id for pin in seeds.pins}
     return [
-        Near(Why("alike", seeds.pins[row].id), image_ids=[int(i) for i in ids[n] if i > 0 and i not in own])
+        Near(Why("alike", seeds.pins[row].id), image_ids=[i for i in ids[n].tolist() if i > 0 and i not in own])
         for n, row in enumerate(chosen.tolist())
     ]
 
 
-def _walk(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
-    found = walk.near(feed, {pin.id: 1.0 for pin in seeds.pins}, DEEP)
+def _walk(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
+    found = walk.near(feed, {pin.id: 1.0 for pin in seeds.pins}, depth // 2)
     return [Near(Why("together", seeds.pins[0].id), [pin_id for pin_id, *_ in found])] if found else []
 
 
-def _affinity(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
-    found = affinity.near(feed, [pin.id for pin in seeds.pins], DEEP)
+def _affinity(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
+    found = affinity.near(feed, [pin.id for pin in seeds.pins], depth // 2)
     return [Near(Why("together", seeds.pins[0].id), [pin_id for pin_id, *_ in found])] if found else []
 
 
-def _words(feed: Feed, conn: Connection, seeds: Seeds) -> list[Near]:
+def _words(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
     """By title or board name."""
-    found = words.lately(conn, " ".join(seeds.text.split()[:6]), DEEP // 3)
+    found = words.lately(conn, " ".join(seeds.text.split()[:6]), depth // 3)
     return [Near(Why("topic", seeds.pins[0].id), found)] if found else []
 
 
-Kind = Callable[[Feed, Connection, Seeds], list[Near]]
+Kind = Callable[[Feed, Connection, Seeds, int], list[Near]]
 KINDS: dict[str, Kind] = {"visual": _visual, "walk": _walk, "affinity": _affinity, "words": _words}

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from bowerbird.model import Action, Board, Counts, EventKind, Hit, Pin, Shown, Taste, Trend
+from bowerbird.catalog.faces import Face
+from bowerbird.model import Action, Board, Counts, EventKind, Hit, Shown, Taste, Trend
 from bowerbird.ports import Engines
 
 Fold = Callable[[Engines, Sequence[Hit], Mapping[int, Any], int], list[Hit]]
@@ -39,7 +40,7 @@ class Reason(msgspec.Struct, frozen=True):
     """`Why`, ready to be told: whatever it names, this viewer may see."""
 
     kind: str
-    pin: Pin | None = None
+    pin: Face | None = None
     board: Board | None = None
     """Without counts and covers."""
     username: str = ""
@@ -49,7 +50,7 @@ class Reason(msgspec.Struct, frozen=True):
 class Placed(msgspec.Struct, frozen=True):
     """A pin on a page."""
 
-    pin: Pin
+    pin: Face
     source: str
     """`followed`, `interests`, `walk`, `affinity`, `trending`, `fresh`, `words`, `newest`; of related pins `visual`,
     `walk`, `affinity`, `words`, several joined by `+` where they agree."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 import structlog
@@ -15,9 +14,8 @@ from bowerbird.feed.affinity import Affinity
 from bowerbird.feed.generations import generations
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Feed
-from bowerbird.model import Event, Hit
+from bowerbird.model import Event
 from bowerbird.ports import Engines
-from bowerbird.search import duplicates
 from bowerbird.web.pulse import Pulse
 
 log = structlog.get_logger("bowerbird.web")
@@ -31,26 +29,6 @@ LOOK = 2.0
 MOST = 1000
 CHECKPOINT = "offset:events"
 """Where the processors note how far they are (`events`)."""
-
-
-class Prints(msgspec.Struct, frozen=True):
-    """Of a `Look`, what near-duplicates are told by."""
-
-    phash: str = ""
-    phash_flip: str = ""
-
-
-_prints = msgspec.json.Decoder(Prints)
-
-
-def fold(engines: Engines, hits: Sequence[Hit], media: Mapping[int, str], most: int) -> list[Hit]:
-    """`search.duplicates.fold` for the feed, which knows images by their media names."""
-    known = engines.metadata.get_many([f"look:{media[hit.image_id]}" for hit in hits])
-    found = {
-        hit.image_id: _prints.decode(known[name]) if (name := f"look:{media[hit.image_id]}") in known else Prints()
-        for hit in hits
-    }
-    return duplicates.fold(engines, hits, cast("Any", found), most)
 
 
 class Place(msgspec.Struct, frozen=True):

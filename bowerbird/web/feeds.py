@@ -17,7 +17,7 @@ from bowerbird.feed import related as kin
 from bowerbird.feed.reasons import sentence
 from bowerbird.feed.request import Page
 from bowerbird.model import Pin, State, Trend
-from bowerbird.web.cards import Card, cards
+from bowerbird.web.cards import Card, card, cards
 from bowerbird.web.errors import told
 from bowerbird.web.site import Site
 
@@ -50,10 +50,9 @@ def more(site: Site, viewer: int, board_id: int, bookmark: str | None, limit: in
 def _made(site: Site, compose: Callable[[Connection], Page]) -> Made:
     with told(), site.turn, site.engines.database.read() as conn:
         page = compose(conn)
-    drawn = cards(site.engines, [one.pin for one in page.placed], site.signer)
     told_why = [
-        replace(card, source=one.source, position=one.position, reason=sentence(one.reason))
-        for card, one in zip(drawn, page.placed, strict=True)
+        replace(card(one.pin, site.signer), source=one.source, position=one.position, reason=sentence(one.reason))
+        for one in page.placed
     ]
     return Made(told_why, page.bookmark, page.request)
 

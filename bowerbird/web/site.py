@@ -13,7 +13,7 @@ from litestar import Response
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.feed.request import Feed
 from bowerbird.ports import Engines
-from bowerbird.web.current import fold
+from bowerbird.search.duplicates import fold
 from bowerbird.web.media import Signer
 from bowerbird.web.turn import Turn
 

@@ -42,7 +42,8 @@ def test_the_same_bookmark_gives_the_same_pins(site: Site) -> None:
     first = site.home(limit=20)
     second = site.home(bookmark=first.bookmark, limit=20)
     assert second.placed
-    site.taste(site.bob, [second.placed[0].pin])
+    with site.engines.database.read() as conn:
+        site.taste(site.bob, pins.by_ids(conn, [second.placed[0].pin.id]))
     for _ in range(5):
         site.add()
     assert site.home(bookmark=first.bookmark, limit=20) == second
