@@ -89,8 +89,8 @@ def _buffers(graph: SaveGraph, count: int) -> tuple[Any, ...]:
         kept = (
             np.zeros(count, np.int32),
             np.zeros(count, np.float32),
-            np.zeros(count, np.int32),
-            np.zeros(count, np.float32),
+            np.zeros(count + 1, np.int32),  # one more: the next place is written before it is known to be needed
+            np.zeros(count + 1, np.float32),
         )
         graph.local.buffers = kept
     return kept
