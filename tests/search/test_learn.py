@@ -56,7 +56,7 @@ def test_boards_without_meaning_are_not_adopted(tmp_path: Path) -> None:
 
 def test_too_little_says_how_much_it_takes(tmp_path: Path) -> None:
     vectors, boards = pictures(4, 30)
-    with pytest.raises(ValueError, match="4 open boards .* 120 pictures .* takes 5 and 100"):
+    with pytest.raises(ValueError, match=r"4 open boards .* 120 pictures .* takes 5 and 100"):
         learn.learn(given(vectors, boards, tmp_path))
     with pytest.raises(ValueError, match="0 open boards"):
         learn.learn(given(vectors, np.arange(len(vectors)), tmp_path / "lonely"))
