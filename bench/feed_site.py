@@ -142,18 +142,19 @@ def _save(engines: Engines, dice: np.random.Generator, first: int, people: range
         documents[f"shown:{user}"] = Shown(0, {int(pin): (1, now) for pin in seen})
     with engines.database.write() as conn:
         conn.execute(sa.insert(tables.saves).prefix_with("OR IGNORE"), rows)
-    for key, document in documents.items():
-        engines.metadata.put(key, msgspec.json.encode(document))
+    engines.metadata.put_many({key: msgspec.json.encode(document) for key, document in documents.items()})
 
 
 def _counts(engines: Engines, dice: np.random.Generator, pins: int, counted: Ints) -> None:
     with engines.database.write() as conn:
         held = sa.select(sa.func.count()).where(tables.saves.c.pin_id == tables.pins.c.id).scalar_subquery()
         conn.execute(sa.update(tables.pins).values(saves=held))
+    documents = {}
     for pin in range(1, pins + 1):
         saves = int(counted[pin])
         counts = Counts(0, saves * 20 + int(dice.integers(0, 200)), saves * 3, saves, saves, 0)
-        engines.metadata.put(f"counts:{pin}", msgspec.json.encode(counts))
+        documents[f"counts:{pin}"] = msgspec.json.encode(counts)
+    engines.metadata.put_many(documents)
     best = np.argsort(-counted)[:200]
     trend = Trend(0, time.time(), tuple((int(pin), float(counted[pin])) for pin in best))
     engines.metadata.put("trend:", msgspec.json.encode(trend))

@@ -1,10 +1,10 @@
 """Which pins go together, learned from who keeps what: a linear model from a save matrix to ranked pins.
 
-A person's saves times a matrix of pins by pins gives every pin's score. The matrix is a filter of the save graph, as in
-GF-CF (Shen et al., CIKM 2021): the co-occurrence of pins, with people and pins weighed down by how many saves they
-have, plus a part of its leading directions by themselves. Where GF-CF lets the first directions pass whole and cuts the
-others off, here each passes by a power of its strength: a smooth low-pass. Of each pin only the strongest `NEIGHBOURS`
-are kept, so that an answer takes a fraction of a millisecond. `bench/recommend.py` compares.
+A person's saves times a matrix of pins by pins gives every pin's score. The matrix is a filter of the save graph, GF-CF
+(Shen et al., CIKM 2021): the co-occurrence of pins, with people and pins weighed down by how many saves they have, plus
+an ideal low-pass, its leading directions by themselves. Two things are ours: what a person keeps speaks a little louder
+the more others keep it, for then its row is better known, and of each row only the strongest `NEIGHBOURS` are kept, so
+that an answer takes a fraction of a millisecond. `bench/recommend.py` compares.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ MOST_PINS = 30_000
 with their number: at most about 1 GB."""
 NEIGHBOURS = 600
 """Of each pin that are kept."""
-RANK = 1024
-"""Leading directions that are found."""
-POWER, SHARE = 0.5, 1.0
-"""A direction of strength `w` (from 0 to 1) passes as `w + SHARE * w ** POWER`. Chosen on held-out saves."""
-PASSES = 2
+RANK = 448
+"""Leading directions of the low-pass."""
+SHARE = 0.3
+"""Of the low-pass, beside the co-occurrence."""
+LOUDER = 0.2
+"""Power of a pin's saves by which its row is multiplied. This, `RANK` and `SHARE` were chosen on held-out saves."""
+PASSES = 3
 """Of subspace iteration (Halko, Martinsson and Tropp, SIAM Review 2011, algorithm 4.4)."""
 BLOCK = 1024
 """Rows of the matrix that are made at a time."""
@@ -134,29 +136,29 @@ def _learned(saves: csr_matrix) -> csr_matrix:
     of_person = np.maximum(np.diff(saves.indptr), 1).astype(np.float32)
     of_pin = np.bincount(saves.indices, minlength=pins).astype(np.float32)
     even = (diags(of_person**-0.5) @ saves @ diags(of_pin**-0.5)).tocsr().astype(np.float32)
-    strength, directions = _leading(even, min(RANK, people, pins))
+    directions = _leading(even, min(RANK, people, pins))
     root = np.sqrt(of_pin)
-    left = directions * (SHARE * strength**POWER) / root[:, None]
+    left = SHARE * directions / root[:, None]
     right = (directions * root[:, None]).T
+    louder = of_pin**LOUDER
     turned = even.T.tocsr()
     blocks = []
     for start in range(0, pins, BLOCK):
         rows = (turned[start : start + BLOCK] @ even).toarray() + left[start : start + BLOCK] @ right
         rows[np.arange(len(rows)), start + np.arange(len(rows))] = 0  # nothing speaks for itself
-        blocks.append(_strongest(rows))
+        blocks.append(_strongest(rows * louder[start : start + BLOCK, None]))
     return vstack(blocks, format="csr")
 
 
-def _leading(even: csr_matrix, rank: int) -> tuple[Floats, Floats]:
-    """The leading eigenvalues of `even.T @ even`, and its eigenvectors (pins, rank), by randomised iteration."""
+def _leading(even: csr_matrix, rank: int) -> Floats:
+    """The leading eigenvectors of `even.T @ even`, (pins, rank), by randomised iteration."""
     width = min(rank + 32, even.shape[1])
     basis = np.random.default_rng(0).standard_normal((even.shape[1], width)).astype(np.float32)
     for _ in range(PASSES + 1):
         basis = np.linalg.qr(even.T @ (even @ basis))[0]
     inside = even @ basis
     values, axes = np.linalg.eigh(inside.T @ inside)
-    top = np.argsort(-values)[:rank]
-    return np.clip(values[top], 0, 1), np.asarray(basis @ axes[:, top], np.float32)
+    return np.asarray(basis @ axes[:, np.argsort(-values)[:rank]], np.float32)
 
 
 def _strongest(rows: Floats) -> csr_matrix:
