@@ -27,13 +27,15 @@ from bowerbird.catalog import tables as t
 from bowerbird.demo.paint import Painting, gallery, paint
 from bowerbird.demo.people import DEMO, PEOPLE, Shelf, follows, saves, shelves, uploaders
 from bowerbird.ingest import importer, upload
-from bowerbird.model import Role
+from bowerbird.model import Board, Event, EventKind, Role
 
 if TYPE_CHECKING:
     from bowerbird.ports import Engines
 
 YEAR = 365 * 86400.0
 """Seconds over which the gallery's pins, boards and saves are spread, so that its walls look lived in."""
+RECENT = 3 * 86400.0
+"""Seconds into which the log squeezes that year."""
 
 SYLLABLES = (
     "ba be bi bo da de do fa fe fi ka ke ki ko la le li lo ma me mi mo na ne no pa pe po ra re ri ro sa se ta te to"
@@ -179,12 +181,26 @@ def _save(engines: Engines, ids: dict[str, int], pins: dict[str, int], start: fl
     for number, person in enumerate(everyone):
         progress("Saving", number, len(everyone))
         owner = ids[person.username]
+        told: list[Event] = []
         with engines.database.write() as conn:
             known = {board.name: board for board in boards.of_user(conn, owner, owner)}
             for shelf in shelves(person):
                 board = known.get(shelf.name) or boards.create(conn, owner, shelf.name, shelf.description, shelf.secret)
                 boards.save_all(conn, board.id, owner, on_shelf[shelf])
+                told += _told(board, owner, on_shelf[shelf], start)
+        engines.events.append(sorted(told, key=lambda event: event.at))
     progress("Saving", len(everyone), len(everyone))
+
+
+def _told(board: Board, owner: int, saved_at: dict[int, float], start: float) -> list[Event]:
+    """These saves as the log would have them, but all within the last days: the log is of what is going on. Told
+    again after a break, they count once."""
+    now, squeeze = time.time(), RECENT / YEAR
+    about = {"board_id": board.id, "secret": board.secret}
+    return [
+        Event(EventKind.SAVE, now + (at - start - YEAR) * squeeze, owner, pin, about, id=f"demo:{board.id}:{pin}")
+        for pin, at in saved_at.items()
+    ]
 
 
 def _age(engines: Engines, ids: dict[str, int], pins: dict[str, int], start: float) -> None:
