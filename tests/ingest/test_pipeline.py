@@ -169,11 +169,12 @@ def test_the_mirrored_picture_is_known_by_its_hash(place: Place) -> None:
 def test_a_second_run_changes_nothing(place: Place) -> None:
     image, _ = place.developed(jpeg(noisy(800, 600)))
     before = {key: place.engines.blobs.get(key) for key in place.stored()}
+    told = place.engines.events.end()
     for again in (False, True):
         pipeline.process(place.engines, place.room, image.id, again=again)
     assert {key: place.engines.blobs.get(key) for key in place.stored()} == before
     assert len(place.engines.looks) == len(place.engines.colours) == 1
-    assert place.engines.events.end() == 2  # only what was done again is told again
+    assert place.engines.events.end() == told + 1  # only what was done again is told again
     assert place.image(image.id) == image
 
 
@@ -193,7 +194,7 @@ def test_a_picture_that_fails_says_where_and_why(place: Place, data: bytes, step
     assert image is not None
     assert (image.state, image.step) == (State.FAILED, step)
     assert reason in image.error
-    (event,) = place.engines.events.read(0)
+    *_, event = place.engines.events.read(0)
     assert (event.kind, event.data) == ("failed", {"image_id": image.id})
     assert place.stored() == {original_key(image.sha256)}
 
