@@ -127,7 +127,8 @@ def test_many_threads_share_one_child(room: Darkroom) -> None:
 
 
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 from bowerbird.darkroom.process import Darkroom
 from tests.darkroom import works
 room = Darkroom(works.Mosaic, timeout=60)
