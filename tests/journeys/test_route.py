@@ -33,7 +33,7 @@ def test_from_signing_up_to_a_secret_board(visit: Open, service: Gallery) -> Non
     page.get_by_label("Password").fill("a long password")
     page.locator("main").get_by_role("button", name="Sign up").click()
     page.wait_for_url(service.url + "/welcome")
-    page.get_by_role("link", name="Skip").click()
+    page.get_by_role("link", name="Skip", exact=True).click()
     page.wait_for_url(service.url + "/")
 
     # Several files at once; one of them is no picture.
