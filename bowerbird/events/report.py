@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,16 +54,29 @@ class Answer(NamedTuple):
 
 def answers(engines: Engines, since: float) -> list[Answer]:
     """What happened from `since` on; an empty list where nothing is known. Raises `Unavailable`."""
+    with table(engines, since) as db:
+        if db.execute("SELECT NOT EXISTS (FROM events)").fetchone() == (True,):
+            return []
+        return [_answer(db, question, sql) for question, sql in QUESTIONS.items()]
+
+
+@contextmanager
+def table(engines: Engines, since: float, kinds: Collection[str] = (), data: str = "") -> Iterator[DuckDBPyConnection]:
+    """A database with the table `events`, of `archive.COLUMNS`: what happened from `since` on, each event once, of
+    these kinds or of all. Its column `data` is kept of the kind `data` alone, for it takes the most room. Raises
+    `Unavailable`."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="bowerbird-report-") as folder, duckdb.connect() as db:
         # A date that no calendar has ends no report.
         inside = f'"at" >= {max(0.0, since)!r} AND "at" < 2.5e11'
+        if kinds:
+            inside += f" AND kind IN ({', '.join(map(repr, kinds))})"
         gathered = _gather(engines, Path(folder), since)
-        if not gathered:
-            return []
-        db.execute(f"CREATE TABLE events AS SELECT * FROM ({gathered}) WHERE {inside} {_ONCE}")  # noqa: S608
-        return [_answer(db, question, sql) for question, sql in QUESTIONS.items()]
+        kept = f"CASE WHEN kind = {data!r} THEN data END" if data else "NULL::VARCHAR"
+        columns = f"* REPLACE ({kept} AS data)"
+        db.execute(f"CREATE TABLE events AS SELECT {columns} FROM ({gathered}) WHERE {inside} {_ONCE}")  # noqa: S608
+        yield db
 
 
 def _answer(db: DuckDBPyConnection, question: str, sql: str) -> Answer:
@@ -70,8 +85,9 @@ def _answer(db: DuckDBPyConnection, question: str, sql: str) -> Answer:
 
 
 def _gather(engines: Engines, folder: Path, since: float) -> str:
-    """SQL over the archive and the rest of the log; empty where there is nothing."""
-    after, count, parts = archive.archived(engines), 0, []
+    """SQL over the archive and the rest of the log."""
+    nothing = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in archive.COLUMNS.items())
+    after, count, parts = archive.archived(engines), 0, [f"SELECT {nothing} WHERE false"]
     for key in archive.files(engines, since):
         try:
             data = engines.blobs.get(key)
@@ -81,11 +97,11 @@ def _gather(engines: Engines, folder: Path, since: float) -> str:
         count += 1
     if count:
         # What a file has past the note of how far the archive is comes from the log.
-        parts.append(f"SELECT * EXCLUDE (data) FROM read_parquet('{folder}/*.parquet') WHERE seq <= {after}")  # noqa: S608
+        parts.append(f"SELECT * FROM read_parquet('{folder}/*.parquet') WHERE seq <= {after}")  # noqa: S608
     number = 0
     while events := archive.read(engines.events, after, archive.MOST):
         archive.write_rows(folder / f"{number}.json", events)
         after, number = events[-1].offset, number + 1
     if number:
-        parts.append(f"SELECT * EXCLUDE (data) FROM ({archive.rows_of(folder / '*.json')})")  # noqa: S608
-    return " UNION ALL ".join(parts)
+        parts.append(archive.rows_of(folder / "*.json"))
+    return " UNION ALL BY NAME ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -32,6 +33,8 @@ NAMES = (
     "hour",  # of the day, UTC
 )
 """The columns, in their order. Models are kept with this list and are not used with another."""
+COLUMNS = hashlib.blake2b(",".join(NAMES).encode(), digest_size=4).hexdigest()
+"""Names this list in the log: what was logged under another one is not learned from."""
 
 INTERESTS, RECENT, HIDDEN = 12, 16, 200
 """How many of each are compared with."""

@@ -15,15 +15,27 @@ def generations(folder: Path) -> list[Path]:
 
 
 def renewed(folder: Path, write: Callable[[Path], None]) -> Path:
-    """The next generation, as `write` made it whole under this name; those before the last are dropped, and who has
-    them mapped keeps them."""
+    """The next generation, as `write` made it whole under this name; those before the last and those given up are
+    dropped, and who has them mapped keeps them."""
     before = generations(folder)
-    following = folder / str(int(before[-1].name) + 1 if before else 1)
+    used = [int(path.name.partition(".")[0]) for path in folder.glob("[1-9]*")]
+    following = folder / str(max(used, default=0) + 1)
     folder.mkdir(parents=True, exist_ok=True)
     write(following)
-    for old in before[:-1]:
+    for old in (*before[:-1], *folder.glob("*.given-up")):
         shutil.rmtree(old, ignore_errors=True)
     handle = os.open(folder, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
     return following
+
+
+def give_up(folder: Path) -> list[Path]:
+    """Take the newest generation out of use, for the one before it; those that are left. Its number is not used again,
+    so that nobody takes another for it. Raises `ValueError` where there is none."""
+    found = generations(folder)
+    if not found:
+        raise ValueError("nothing learned is in use")
+    *left, newest = found
+    newest.rename(newest.with_name(f"{newest.name}.given-up"))
+    return left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from bowerbird.catalog import facts, pins
 from bowerbird.catalog.faces import of_pins
 from bowerbird.feed.compose import Cursor, compose
+from bowerbird.feed.features import COLUMNS
 from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
 from bowerbird.model import Event, Shown, Taste, Trend
@@ -98,7 +99,7 @@ def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int
         items = dict(enumerate(kept.items[start:position], start))
         placed = place(feed, conn, viewer, known.taste, items)
         if placed:
-            _log(feed, viewer, request, placed, items)
+            _log(feed, viewer, request, placed, kept)
             ended = position == len(kept.items) and kept.cursor.done
             return Page(request, placed, None if ended else f"{request}.{position}")
     return Page(request, [], None)
@@ -147,18 +148,19 @@ def asked_by(
     return asked
 
 
-def _log(feed: Feed, viewer: int, request: str, placed: list[Placed], items: Mapping[int, Item]) -> None:
+def _log(feed: Feed, viewer: int, request: str, placed: list[Placed], kept: Kept) -> None:
     """Features as they were when these pins were served: learning from features made up later would leak what
-    happened since."""
+    happened since. Depths are counted over all lists of the chain, for whoever has come to the second has scrolled
+    past the first."""
     if int(request[:8], 16) >= feed.logged * 2**32:
         return
-    features = b"".join(items[each.position].features for each in placed)
+    features = b"".join(kept.items[each.position].features for each in placed)
     data = {
         "page": "home",
         "request": request,
         "pins": [each.pin.id for each in placed],
-        "positions": [each.position for each in placed],
-        "columns": len(features) // 2 // len(placed),
+        "depths": [len(kept.before) + each.position for each in placed],
+        "columns": COLUMNS,
         "features": base64.b64encode(features).decode(),
     }
     with suppress(Unavailable):

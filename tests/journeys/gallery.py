@@ -20,14 +20,22 @@ HUES = ((196, 40, 36), (36, 70, 200), (40, 150, 80), (226, 180, 40), (130, 60, 1
 
 @cache
 def painted(number: int) -> bytes:
-    """A JPEG of waves in one of six hues; the same number gives the same bytes."""
+    """A JPEG in one of six hues, each with a pattern of its own; the same number gives the same bytes."""
     width, height = SIZES[number % len(SIZES)]
     draw = np.random.default_rng(number)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / 300
     a, b, c = draw.uniform(2, 9, 3)
-    wave = np.sin(a * x + 3 * np.sin(b * y + number) + 2 * np.cos(c * x * y))[..., None]
+    patterns = (
+        np.sin(a * x + 3 * np.sin(b * y + number) + 2 * np.cos(c * x * y)),
+        np.sin(9 * a * np.hypot(x - b / 9, y - c / 9)),
+        np.sin(12 * a * (x + y * b / 9)),
+        np.sign(np.sin(5 * a * x) * np.sin(5 * b * y)),
+        np.sin(a * x * y) * np.cos(b * y) + np.sin(40 * c * x) / 4,
+        np.where(np.hypot(np.sin(6 * a * x), np.sin(6 * a * y)) < 0.5, -1, 1),
+    )
+    wave = patterns[number % len(HUES)][..., None]
     hue = np.array(HUES[number % len(HUES)], np.float32)
-    pixels = np.clip(hue * (0.75 + 0.25 * wave) + draw.normal(0, 4, (height, width, 1)), 0, 255).astype(np.uint8)
+    pixels = np.clip(hue * (0.72 + 0.28 * wave) + draw.normal(0, 4, (height, width, 1)), 0, 255).astype(np.uint8)
     return bytes(pyvips.Image.new_from_array(pixels, interpretation="srgb").jpegsave_buffer(Q=88))
 
 

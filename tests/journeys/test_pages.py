@@ -162,7 +162,7 @@ def test_of_use_without_scripts(visit: Open, picture: Path) -> None:
     page.locator("main").get_by_role("button", name="Log in").click()
     page.goto("/pin/5/save")
     if not page.get_by_label("Name").is_visible():  # who has boards opens the form first
-        page.get_by_text("New board").click()
+        page.locator("summary", has_text="New board").click()
     page.get_by_label("Name").fill("Without scripts")
     page.get_by_role("button", name="Create and save").click()
     assert page.url.endswith("/pin/5")

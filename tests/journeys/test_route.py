@@ -12,8 +12,9 @@ from tests.journeys.gallery import SIZE, Gallery, painted
 
 
 def cards(page: Page) -> list[str]:
-    """The pins on the wall, in reading order."""
-    found: list[str] = page.locator(".wall .card-link").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    """The pins on the first wall of the page, in reading order."""
+    links = page.locator(".wall").first.locator(".card-link")
+    found: list[str] = links.evaluate_all("all => all.map(one => one.getAttribute('href'))")
     return found
 
 
@@ -66,6 +67,7 @@ def test_from_signing_up_to_a_secret_board(visit: Open, service: Gallery) -> Non
 
     page.goto("/u/wanda/only-mine")
     assert cards(page) == [f"/pin/{pin}"]
+    assert page.get_by_role("heading", name="More ideas for Only mine").is_visible()
     other = visit("/u/wanda/only-mine", "painter")
     assert other.get_by_role("heading", name="Nothing here").is_visible()
     other.goto("/u/wanda")
