@@ -11,6 +11,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,47 +125,49 @@ class SaveGraph:
 
     def add_all(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Saves, each (pin id, board id); those that are there already change nothing."""
-        with self._lock:
-            for pin_id, board_id in pairs:
-                p, b = self._find("pin", pin_id), self._find("board", board_id)
-                if (p, b) in self._edges or (0 <= p < len(self._base[0].place) and b in self._base[0].of(p)):
-                    continue
-                self._edges[self._node("pin", pin_id), self._node("board", board_id)] = None
-            self._renew()
+        self.change((pin_id, board_id, True) for pin_id, board_id in pairs)
 
     def remove(self, pin_id: int, board_id: int) -> None:
         """A save that is not there is no error."""
+        self.change([(pin_id, board_id, False)])
+
+    def change(self, saves: Iterable[tuple[int, int, bool]]) -> None:
+        """What came (true) and went, in order; walked from when this returns."""
         with self._lock:
-            p, b = self._find("pin", pin_id), self._find("board", board_id)
-            if (p, b) in self._edges:
-                del self._edges[p, b]
-                self._renew()
-                return
-            for rows, here, there in ((self._base[0], p, b), (self._base[1], b, p)):
-                if not 0 <= here < len(rows.place):
-                    continue
-                neighbours = rows.of(here)
-                found = np.flatnonzero(neighbours == there)
-                if len(found):
-                    neighbours[found[0]] = neighbours[-1]
-                    rows.place[here] -= 1
+            for pin_id, board_id, came in saves:
+                (self._put if came else self._take)(pin_id, board_id)
             self._renew()
 
     def follow(self, events: Iterable[Event]) -> None:
         """Take in what was saved and unsaved past `offset`. Saves to secret boards stay out."""
-        added: list[tuple[int, int]] = []
+        changes: list[tuple[int, int, bool]] = []
         for event in events:
             board_id = event.data.get("board_id")
             if event.offset <= self.offset or not isinstance(board_id, int) or not event.pin_id:
                 continue
-            if event.kind == EventKind.SAVE and not event.data.get("secret"):
-                added.append((event.pin_id, board_id))
-            elif event.kind == EventKind.UNSAVE:
-                self.add_all(added)
-                added = []
-                self.remove(event.pin_id, board_id)
-        if added:
-            self.add_all(added)
+            if event.kind == EventKind.UNSAVE or (event.kind == EventKind.SAVE and not event.data.get("secret")):
+                changes.append((event.pin_id, board_id, event.kind == EventKind.SAVE))
+        if changes:
+            self.change(changes)
+
+    def _put(self, pin_id: int, board_id: int) -> None:
+        p, b = self._find("pin", pin_id), self._find("board", board_id)
+        if (p, b) not in self._edges and not (0 <= p < len(self._base[0].place) and b in self._base[0].of(p)):
+            self._edges[self._node("pin", pin_id), self._node("board", board_id)] = None
+
+    def _take(self, pin_id: int, board_id: int) -> None:
+        p, b = self._find("pin", pin_id), self._find("board", board_id)
+        if (p, b) in self._edges:
+            del self._edges[p, b]
+            return
+        for rows, here, there in ((self._base[0], p, b), (self._base[1], b, p)):
+            if not 0 <= here < len(rows.place):
+                continue
+            neighbours = rows.of(here)
+            found = np.flatnonzero(neighbours == there)
+            if len(found):
+                neighbours[found[0]] = neighbours[-1]
+                rows.place[here] -= 1
 
     def _find(self, side: str, known_id: int) -> int:
         ids = self._ids[side]
@@ -179,7 +182,7 @@ class SaveGraph:
 
     def _renew(self) -> None:
         """Rows of the newest saves, and of the base made as long, as one value that walks take at once."""
-        pairs = np.array(list(self._edges), np.int32).reshape(-1, 2)
+        pairs = np.fromiter(chain.from_iterable(self._edges), np.int32, 2 * len(self._edges)).reshape(-1, 2)
         pins, boards = len(self), len(self._ids["board"]) + len(self._new["board"])
         self.rows = Both(
             _longer(self._base[0], pins),

@@ -68,11 +68,15 @@ Save = st.tuples(st.integers(1, 6), st.integers(1, 4))
 def test_adding_and_removing_is_as_with_a_set(
     tmp_path_factory: pytest.TempPathFactory, base: Pairs, changes: list[tuple[bool, tuple[int, int]]]
 ) -> None:
-    graph, known = built(tmp_path_factory.mktemp("graph"), base), set(base)
+    folder = tmp_path_factory.mktemp("graph")
+    graph, known = built(folder, base), set(base)
     for new, (pin, board) in changes:
         (graph.add if new else graph.remove)(pin, board)
         (known.add if new else known.discard)((pin, board))
     assert edges(graph) == known
+    at_once = SaveGraph.open(folder / "1")
+    at_once.change((pin, board, new) for new, (pin, board) in changes)
+    assert edges(at_once) == known
 
 
 def test_it_follows_the_log_from_where_it_was_built(tmp_path: Path) -> None:
