@@ -60,6 +60,7 @@ class Settings:
     session_days: int = setting(30, "Days until a login ends.")
     events_keep_days: int = setting(30, "Days after which events leave the log; they stay in the archive.")
     events_keep_mb: int = setting(2048, "Size in MiB from which the event log forgets its oldest, archived events.")
+    learn_daily: bool = setting(True, "Learn once a day how to rank feeds; what is surely better is used from then on.")
     exact_below: int = setting(20_000, "Below this many vectors search compares with every one.")
 
 

@@ -12,12 +12,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from rich.markup import escape
 
 from bowerbird.catalog import Forbidden, NotFound, Taken, WrongSchema
-from bowerbird.cli import doctor, events, people, pictures, report, service, train
+from bowerbird.cli import doctor, events, learn, people, pictures, report, service, train
 from bowerbird.cli.terminal import app, err
 from bowerbird.ports import Unavailable
 from bowerbird.settings import BadSetting
 
-__all__ = ["app", "doctor", "events", "main", "people", "pictures", "report", "service", "train"]
+__all__ = ["app", "doctor", "events", "learn", "main", "people", "pictures", "report", "service", "train"]
 
 
 def main() -> None:

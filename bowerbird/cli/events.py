@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bowerbird.cli.learn import last_look
 from bowerbird.cli.terminal import Data, Parent, app, opened, settings_for, stop_on_signal
 from bowerbird.fleet.supervisor import command
 from bowerbird.fleet.tether import tether
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from bowerbird.ports import Engines
 
 
-def learn(engines: Engines, folder: Path) -> int:
+def rebuild(engines: Engines, folder: Path) -> int:
     """Make anew what all saves on open boards teach: the graph that is walked, and which pins go together. How many
     saves there are."""
     from bowerbird.catalog import boards
@@ -38,7 +39,7 @@ def events(data: Data = None, parent: Parent = None) -> None:
     One works at a time; a second one waits until the first is gone.
     """
     from bowerbird.events import reader
-    from bowerbird.events.hourly import Hourly
+    from bowerbird.events.every import DAY, HOUR, Every
     from bowerbird.events.rebuild import Rebuild
     from bowerbird.feed.generations import generations
 
@@ -47,16 +48,20 @@ def events(data: Data = None, parent: Parent = None) -> None:
     if parent is not None:
         tether(parent, stop.set)
     with opened(settings) as engines:
-        only, hourly = reader.Only(settings.data / "events.lock"), Hourly(command("archive"))
+        only, regular = reader.Only(settings.data / "events.lock"), [Every(HOUR, command("archive"))]
+        if settings.learn_daily:
+            regular.append(Every(DAY, command("learn"), last_look(settings.data)))
         try:
             if only.wait(stop):
-                learned = Rebuild(lambda: learn(engines, settings.data), not generations(settings.data / "affinity"))
+                learned = Rebuild(lambda: rebuild(engines, settings.data), not generations(settings.data / "affinity"))
 
                 def each(folded: Sequence[Event]) -> None:
                     learned.told(folded)
-                    hourly.look()
+                    for one in regular:
+                        one.look()
 
                 reader.run(engines, stop, each)
         finally:
-            hourly.close()
+            for one in regular:
+                one.close()
             only.close()

@@ -71,9 +71,9 @@ def table(engines: Engines, since: float, kinds: Collection[str] = (), data: str
         # A date that no calendar has ends no report.
         inside = f'"at" >= {max(0.0, since)!r} AND "at" < 2.5e11'
         if kinds:
-            inside += f" AND kind IN ({', '.join(map(repr, kinds))})"
+            inside += " AND kind IN (" + ", ".join(f"'{kind}'" for kind in kinds) + ")"
         gathered = _gather(engines, Path(folder), since)
-        kept = f"CASE WHEN kind = {data!r} THEN data END" if data else "NULL::VARCHAR"
+        kept = f"CASE WHEN kind = '{data}' THEN data END" if data else "NULL::VARCHAR"
         columns = f"* REPLACE ({kept} AS data)"
         db.execute(f"CREATE TABLE events AS SELECT {columns} FROM ({gathered}) WHERE {inside} {_ONCE}")  # noqa: S608
         yield db

@@ -103,7 +103,7 @@ def _list(asked: Asked, pool: Pool) -> list[Item]:
         return []
     table = tabulate(asked, pool.facts, pool.proposed)
     fit = ~_hidden(asked, table) & (tiredness(asked.shown, asked.now, pool.facts) < TIRED)
-    scores = rank.scores(table.features, asked.feed.model)
+    scores = _scores(asked, table)
     scores[~fit] = -np.inf
     best = np.argsort(-scores, kind="stable")[: min(RANKED, int(fit.sum()))]
     kept = folded(asked.feed, pool.facts, best)
@@ -111,6 +111,15 @@ def _list(asked: Asked, pool: Pool) -> list[Item]:
     order = kept[blend.diversify(scores[kept], traits, MOST)]
     fresh = _exploring(table, kept)
     return [_item(pool, table, row) for row in blend.with_fresh(order.tolist(), fresh)]
+
+
+def _scores(asked: Asked, table: Table) -> Floats:
+    """A model that fails is no model."""
+    try:
+        return rank.scores(table.features, asked.feed.model)
+    except Exception:
+        asked.feed.missed["model:failed"] += 1
+        return rank.scores(table.features)
 
 
 def _hidden(asked: Asked, table: Table) -> NDArray[np.bool_]:

@@ -18,8 +18,8 @@ def renewed(folder: Path, write: Callable[[Path], None]) -> Path:
     """The next generation, as `write` made it whole under this name; those before the last and those given up are
     dropped, and who has them mapped keeps them."""
     before = generations(folder)
-    used = [int(path.name.partition(".")[0]) for path in folder.glob("[1-9]*")]
-    following = folder / str(max(used, default=0) + 1)
+    given_up = [int(path.stem) for path in folder.glob("*.given-up")]
+    following = folder / str(max([int(path.name) for path in before] + given_up, default=0) + 1)
     folder.mkdir(parents=True, exist_ok=True)
     write(following)
     for old in (*before[:-1], *folder.glob("*.given-up")):

@@ -48,7 +48,10 @@ class Model(Protocol):
 
 
 def scores(features: Floats, model: Model | None = None) -> Floats:
-    """(n,) of (n, features): higher is better, spread of about 1. A model that fails is no model."""
+    """(n,) of (n, features): higher is better, spread of about 1. By fixed weights without a model. Raises
+    `ValueError` for scores that are no numbers, and whatever the model raises."""
     raw = features @ _WEIGHTS if model is None else model.predict(features)
+    if not np.isfinite(raw).all():
+        raise ValueError("some scores are no numbers")
     spread = float(raw.std()) if len(raw) else 0.0
     return np.asarray((raw - raw.mean()) / spread if spread > 1e-6 else np.zeros(len(raw)), np.float32)

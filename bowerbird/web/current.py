@@ -1,4 +1,4 @@
-"""What the feed of a process works with, kept current: the save graph, what was learned from it, the newest saves."""
+"""What the feed of a process works with, kept current: the save graph, the newest saves, and all that was learned."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bowerbird.feed.affinity import Affinity
 from bowerbird.feed.generations import generations
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Feed
+from bowerbird.feed.trees import Trees
 from bowerbird.model import Event
 from bowerbird.ports import Engines
 from bowerbird.web.pulse import Pulse
@@ -51,12 +52,14 @@ class Learned:
         self._feed, self._folder = feed, folder
         self._graph: Path | None = None
         self._affinity: Path | None = None
+        self._ranking: Path | None = None
         self._look_again = 0.0
 
     def follow(self, events: Sequence[Event]) -> None:
         """Raises `Unavailable`."""
         if time.monotonic() >= self._look_again:
             self._look_again = time.monotonic() + LOOK
+            self._rank()
             self._open()
         if self._feed.graph is not None:
             self._feed.graph.follow(events)
@@ -73,6 +76,20 @@ class Learned:
         newest = generations(self._folder / "affinity")[-1:]
         if newest and newest[0] != self._affinity:
             self._feed.affinity, self._affinity = Affinity.load(newest[0]), newest[0]
+
+    def _rank(self) -> None:
+        """By the newest model; by fixed weights where there is none, or none that can be read."""
+        newest = next(reversed(generations(self._folder / "ranking")), None)
+        if newest == self._ranking:
+            return
+        self._ranking, self._feed.model = newest, None
+        try:
+            if newest:
+                self._feed.model = Trees.load(newest)
+                log.info("feeds are ranked by what was learned", version=newest.name)
+        except ValueError as error:
+            self._feed.missed["model:failed"] += 1
+            log.warning("feeds are ranked by fixed weights", why=str(error))
 
 
 def follow(feed: Feed, folder: Path, closing: threading.Event) -> threading.Thread:
