@@ -73,8 +73,7 @@ def _learn(engines: Engines, looks: LearnedVectors, dry_run: bool) -> None:
             raise BadSetting(str(error)) from error
     _show(verdict)
     if not verdict.good:
-        why = "It is not surely better" if verdict.low <= 0 else "It harms boards that it does not know"
-        err.print(f"{why}, so nothing changes.")
+        err.print(f"{verdict.against}, so nothing changes.")
         return
     if dry_run:
         return

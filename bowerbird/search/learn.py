@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
 
 from bowerbird.ports import Floats, Ints, Projection, Vectors
 
@@ -32,6 +33,8 @@ LARGEST = 200
 """Pictures of one board that are learned from: scatter does not get better with more, and boards should count alike."""
 DRAWS = 2000
 """Of the bootstrap."""
+WORTH = 0.01
+"""recall@10 for which it is worth to make an index anew, and which new boards may lose at most."""
 
 
 class Lesson(NamedTuple):
@@ -53,14 +56,23 @@ class Verdict(NamedTuple):
     gain: float
     low: float
     high: float
-    """95 % interval of the gain, by a bootstrap over boards."""
+    """95 % interval of the gain, by a bootstrap over boards, wider for few of them."""
     strange: float
     """Gain for boards that it was not learned from."""
 
     @property
+    def against(self) -> str:
+        """Why it should not be used; empty if it should: surely and noticeably better for new pictures, and no worse
+        for new boards."""
+        if self.low <= 0:
+            return "It is not surely better"
+        if self.gain < WORTH:
+            return "It is hardly better"
+        return "It harms boards that it does not know" if self.strange <= -WORTH else ""
+
+    @property
     def good(self) -> bool:
-        """Surely better for new pictures, and no worse for new boards."""
-        return self.low > 0 and self.strange > -0.005
+        return not self.against
 
 
 def lesson(looks: Vectors, image_ids: Ints, board_ids: Ints) -> Lesson:
@@ -203,10 +215,13 @@ def _part(given: Lesson, chosen: NDArray[np.bool_]) -> Lesson:
 
 
 def _interval(gain: NDArray[np.float64], board: Ints) -> tuple[float, float]:
-    """Of the mean: boards are drawn, not pictures, for those of one board rise and fall together."""
+    """Of the mean: boards are drawn, not pictures, for those of one board rise and fall together. A bootstrap of few
+    groups is too sure of itself, by as much as Student's distribution is wider than the normal one (Cameron, Gelbach
+    and Miller, Review of Economics and Statistics 2008)."""
     boards, at = np.unique(board, return_inverse=True)
-    sums, counts = np.bincount(at, gain), np.bincount(at)
+    sums, counts, many = np.bincount(at, gain), np.bincount(at), max(2, len(boards))
     drawn = np.random.default_rng(3).integers(0, len(boards), (DRAWS, len(boards)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    wider = stdtrit(many - 1, 0.975) / ndtri(0.975) * np.sqrt(many / (many - 1))
+    low, high = gain.mean() + wider * (np.quantile(means, [0.025, 0.975]) - gain.mean())
     return float(low), float(high)
