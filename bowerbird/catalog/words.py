@@ -88,7 +88,7 @@ def find(conn: Connection, text: str, viewer: int | None, limit: int) -> list[tu
 
     Scores are BM25 (Robertson and Zaragoza 2009), titles counting most; higher is better.
     """
-    terms = _terms(text)
+    terms = _terms(text, typing=True)
     for join in (" AND ", " OR ")[: len(terms)]:
         given = {"match": join.join(terms), "limit": limit, **viewer_of(viewer)}
         rows = conn.execute(_found(viewer is None), given).all()
@@ -97,11 +97,12 @@ def find(conn: Connection, text: str, viewer: int | None, limit: int) -> list[tu
     return []
 
 
-def _terms(text: str) -> list[str]:
-    """FTS5 strings, quoted: nothing a person types is ever read as an operator."""
+def _terms(text: str, typing: bool = False) -> list[str]:
+    """FTS5 strings, quoted: nothing a person types is ever read as an operator. While they are `typing`, the last may
+    be a beginning, which costs seven times as much."""
     found = [_spaced(word).split() for word in re.findall(r"\w+", text[:1000].replace("_", " "))]
     terms = ['"{}"'.format(" ".join(word)[:80]) for word in found][:TERMS]
-    if terms and len(found) <= TERMS:
+    if typing and terms and len(found) <= TERMS:
         last = terms[-1]
         # The stemmer cuts `running` to `run`, of which `runni` is no beginning; completed to -ing it is cut alike.
         whole = re.sub(r'(ing|in|i|)"$', 'ing"', last)

@@ -48,6 +48,14 @@ class Near(NamedTuple):
     """Instead of pins: of each the viewer is shown the oldest."""
 
 
+class Composed(NamedTuple):
+    items: list[Item]
+    more: bool
+    """Whether a deeper look might bring more."""
+    met: dict[int, Face]
+    """By pin id, what the viewer was found to see."""
+
+
 class Seeds(NamedTuple):
     """What others are to belong with."""
 
@@ -98,18 +106,20 @@ def _page(
     following = position + limit
     key = f"feed:{request}:{limit}"
     kept = feed.engines.cache.get(key) if position else None
+    met: dict[int, Face] = {}
     if kept is not None:
         items, more = _items.decode(kept), False
     else:
         around = seeds()
-        items, more = _compose(feed, conn, viewer, around, limit + limit // 4 + 6)
+        items, more, met = _compose(feed, conn, viewer, around, limit + limit // 4 + 6)
         if more and following > len(items):
             known = {item.image_id for item in items}
-            deep, _ = _compose(feed, conn, viewer, around, DEEP)
+            deep, _, others = _compose(feed, conn, viewer, around, DEEP)
             items, more = [*items, *(item for item in deep if item.image_id not in known)][:MOST], False
+            met |= others
             feed.engines.cache.put(key, msgspec.msgpack.encode(items), KEEP)
     shown = dict(enumerate(items[position:following], position))
-    placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown)
+    placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown, met)
     return Page(request, placed, f"{request}.{following}" if more or following < len(items) else None)
 
 
@@ -122,9 +132,8 @@ def _taste_of(feed: Feed, viewer: int | None) -> Taste:
         return Taste()
 
 
-def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int) -> tuple[list[Item], bool]:
-    """Each pin with the kinds that found it, joined by `+`, and why the first of them did; and whether a deeper look
-    might bring more."""
+def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int) -> Composed:
+    """Each pin with the kinds that found it, joined by `+`, and why the first of them did."""
     found: dict[str, list[Near]] = {}
     for kind, ask in KINDS.items():
         try:
@@ -132,7 +141,9 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
         except Exception:  # as in `sources.ask`: the others still come
             feed.missed[f"{kind}:failed"] += 1
     every = [near for lists in found.values() for near in lists]
-    of_pin = pins.seen(conn, {pin for near in every for pin in near.pin_ids}, viewer)
+    # The seeds are asked for as well: reasons name them.
+    wanted = {pin.id for pin in seeds.pins} | {pin for near in every for pin in near.pin_ids}
+    of_pin = pins.seen(conn, wanted, viewer)
     of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
     chosen = {image: pin for pin, (image, _) in of_pin.items()} | {image: pin for image, (pin, _) in of_image.items()}
     secret = {pin: hidden for pin, (_, hidden) in of_pin.items()} | dict(of_image.values())
@@ -155,7 +166,8 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
     best = sorted(sums, key=lambda image: -sums[image])[:MOST]
     kept = _folded(feed, best, known, [pin.image.id for pin in seeds.pins])
     items = [Item(known[i].id, i, "+".join(kinds[i]), next(iter(kinds[i].values())), b"") for i in kept]
-    return items, any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
+    more = any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
+    return Composed(items, more, {face.id: face for face in known.values()})
 
 
 def _ready(face: Face) -> bool:

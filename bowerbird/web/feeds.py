@@ -17,6 +17,7 @@ from bowerbird.feed import related as kin
 from bowerbird.feed.reasons import sentence
 from bowerbird.feed.request import Page
 from bowerbird.model import Pin, State, Trend
+from bowerbird.web import finding
 from bowerbird.web.cards import Card, card, cards
 from bowerbird.web.errors import told
 from bowerbird.web.site import Site
@@ -37,9 +38,14 @@ def home(site: Site, viewer: int, bookmark: str | None, limit: int) -> Made:
     return _made(site, lambda conn: pages.home(site.feed, conn, viewer, bookmark or None, limit))
 
 
-def related(site: Site, viewer: int | None, pin: Pin, bookmark: str | None, limit: int) -> Made:
-    """What belongs with a pin that the viewer sees. Raises 422 for what is no bookmark."""
-    return _made(site, lambda conn: kin.related(site.feed, conn, viewer, pin, bookmark or None, limit))
+def related(site: Site, viewer: int | None, pin_id: int, bookmark: str | None, limit: int) -> Made:
+    """What belongs with a pin. Raises 404 for a pin that is not there for the viewer, 422 for what is no bookmark."""
+
+    def compose(conn: Connection) -> Page:
+        pin = finding.seen(conn, viewer, pin_id)
+        return kin.related(site.feed, conn, viewer, pin, bookmark or None, limit)
+
+    return _made(site, compose)
 
 
 def more(site: Site, viewer: int, board_id: int, bookmark: str | None, limit: int) -> Made:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
+from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, boards, pins
 from bowerbird.model import Board, Box, Pin
@@ -46,7 +47,12 @@ def box_of(text: str | None) -> Box | None:
 def pin(site: Site, viewer: int | None, pin_id: int) -> Pin:
     """Raises 404 for a pin that is not there, or not for this viewer."""
     with site.engines.database.read() as conn:
-        found = pins.get(conn, pin_id, viewer)
+        return seen(conn, viewer, pin_id)
+
+
+def seen(conn: Connection, viewer: int | None, pin_id: int) -> Pin:
+    """As `pin`, in a transaction that is open already."""
+    found = pins.get(conn, pin_id, viewer)
     if found is None:
         raise NotFound("There is no such pin.")
     return found

@@ -122,7 +122,7 @@ def list_related(
     if box:
         plain = bookmark if bookmark and bookmark.isdecimal() else None
         return Wall(*finding.related(site, viewer.id, pin_id, box, plain, limit))
-    made = feeds.related(site, viewer.id, finding.pin(site, viewer.id, pin_id), bookmark, limit)
+    made = feeds.related(site, viewer.id, pin_id, bookmark, limit)
     return Wall(made.cards, made.bookmark)
 
 

@@ -80,7 +80,7 @@ def _related(
     if shown.image.state is not State.READY:
         return [], None, ""
     if not box:
-        made = feeds.related(site, viewer.id, shown, bookmark, PAGE)
+        made = feeds.related(site, viewer.id, shown.id, bookmark, PAGE)
         return made.cards, made.bookmark, made.request
     plain = bookmark if bookmark.isdecimal() else None
     return *finding.related(site, viewer.id, shown.id, box, plain, PAGE), ""
