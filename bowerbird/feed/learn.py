@@ -1,15 +1,17 @@
 """How to rank a feed, learned from what people did with theirs.
 
 What stands at the top is looked at more, whatever it is: learned from as it is, a log teaches what the old ranking put
-there. So three steps. First how much a place is looked at: a pin is chosen from its list in proportion to the product
-of its place's chance to be looked at and of what its features are worth, both estimated together by turns. That is
-the regression-based EM of Wang et al. (WSDM 2018) with a choice within the list instead of independent clicks, so that
-how much a person does, and how far they scroll, drops out; it needs no experiments with anybody's feed. Then trees are
-boosted on what was chosen, each choice weighed by the inverse of that chance (Joachims, Swaminathan and Schnabel, WSDM
-2017; with the listwise loss of Ai et al., SIGIR 2018). Last both rankings, the new and the one in use, are compared
-with the same weights on days that nothing was learned from.
+there. So a pin is taken to be chosen from its list in proportion to the product of how much its place is looked at and
+of what its features are worth. Both are estimated by turns: the regression-based EM of Wang et al. (WSDM 2018), with a
+choice within the list instead of independent clicks, so that how much a person does, and how far they scroll, drops
+out; it needs no experiments with anybody's feed. Then trees are boosted for what features are worth beside the places
+thus known, which are left out when it ranks. Last the new ranking and the one in use are compared on days that nothing
+was learned from, each choice weighed by the inverse of how much its place is looked at (Joachims, Swaminathan and
+Schnabel, WSDM 2017).
 
-Listwise, because a list is what is ranked: LightGBM's own LambdaRank takes weights by the row and not by the choice.
+To learn with such weights is the other way, and takes two or three times the data for as good a ranking: a save far down
+comes seldom and weighs much. Listwise, because a list is what is ranked; LightGBM's own LambdaRank takes weights by the
+row and not by the choice.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ LEAST, LEAST_HELD = 400, 150
 LEAST_PEOPLE = 10
 """On the days held out: they are what the interval is drawn over."""
 CLIP = 10.0
-"""The greatest weight of a choice: beyond it one save at the end of a list would outweigh all else."""
+"""The greatest weight of a choice: with more, one save at the end of a list would outweigh all else."""
 ROUNDS = (20, 40, 80, 160)
 """Numbers of trees that are tried."""
 RATE, LEAVES, LEAST_CHOICES = 0.1, 8, 5.0
@@ -90,7 +92,7 @@ def learn(given: Lesson, before: rank.Model | None = None, report: Report = lamb
     taught, asked, days = _parted(given)
     chances = examined(taught)
     report(1, 3)
-    trees = fit(taught, weights(taught, chances))
+    trees = fit(taught, chances)
     report(2, 3)
     verdict = judge(asked, weights(asked, chances), before, trees)._replace(days=days)
     report(3, 3)
@@ -127,32 +129,40 @@ def examined(given: Lesson) -> Reals:
     total = _sums(chosen, given)
     log = np.zeros(len(had))
 
-    def places_of(scores: Reals) -> Reals:
+    def log_of(scores: Reals) -> Reals:
         expected = np.bincount(places, total * _shares(scores + log[places], given), len(had))
         log[:] += np.log((had + DOUBT) / (expected + DOUBT))
         log[:] -= log.max()
         return log[places]
 
     rate, rounds = EXAMINED
-    _boosted(given, chosen, rounds, rate, places_of)
+    _boosted(given, chosen, rounds, rate, log_of)
     return np.exp(log)
 
 
 def weights(given: Lesson, chances: Reals) -> Reals:
-    """(n,): the inverse of how much its place is looked at, clipped. Deeper places than are known are as the last."""
-    return np.minimum(1 / chances[np.minimum(step(given.depths), len(chances) - 1)], CLIP)
+    """(n,): the inverse of how much its place is looked at, clipped."""
+    return np.minimum(1 / _by_place(given, chances), CLIP)
 
 
-def fit(given: Lesson, weights: Reals) -> Trees:
+def _by_place(given: Lesson, chances: Reals) -> Reals:
+    """(n,); deeper places than are known are as the last."""
+    return chances[np.minimum(step(given.depths), len(chances) - 1)]
+
+
+def fit(given: Lesson, chances: Reals) -> Trees:
     """Trees for what was chosen, as many as do best for a fifth of the people, when learned from the others."""
     people, number = np.unique(given.people, return_inverse=True)
     away = (np.random.default_rng(0).permutation(len(people)) % 5 == 0)[number]
     taught, asked = given.only(~away), given.only(away)
-    booster = _boosted(taught, (given.worth * weights)[~away[given.lists]], max(ROUNDS), RATE)
-    by, fair = weights[away[given.lists]], asked.worth.any()
+    booster, by = _chosen(taught, chances, max(ROUNDS)), weights(asked, chances)
     found = {n: _gains(booster.predict(asked.features, num_iteration=n), asked, by).sum() for n in ROUNDS}
-    rounds = max(found, key=lambda n: found[n]) if fair else ROUNDS[0]
-    return Trees(_nodes(_boosted(given, given.worth * weights, rounds, RATE)))
+    return Trees(_nodes(_chosen(given, chances, max(ROUNDS, key=lambda n: found[n]))))
+
+
+def _chosen(given: Lesson, chances: Reals, rounds: int) -> Booster:
+    known = np.log(_by_place(given, chances))
+    return _boosted(given, given.worth.astype(np.float64), rounds, RATE, lambda _: known)
 
 
 def judge(asked: Lesson, weights: Reals, before: rank.Model | None, after: rank.Model) -> Verdict:
@@ -176,17 +186,15 @@ def _gains(scores: Floats | Reals, given: Lesson, weights: Reals) -> Reals:
     return _counted(given.lists, (given.worth * weights)[order] / np.log2(2 + places), len(given.at))
 
 
-def _boosted(
-    given: Lesson, worth: Reals, rounds: int, rate: float, places: Callable[[Reals], Reals] = np.zeros_like
-) -> Booster:
-    """Trees whose softmax within each list is its share of `worth` (n,); what is below zero is chosen from below, as
-    the first to be put last. `places` adds to the scores what is not the features'."""
+def _boosted(given: Lesson, worth: Reals, rounds: int, rate: float, places: Callable[[Reals], Reals]) -> Booster:
+    """Trees whose softmax within each list, with what `places` adds to their scores, is each pin's share of `worth`
+    (n,) (Ai et al., SIGIR 2018). What is below zero is chosen likewise, but for the lowest score."""
     liked, hidden = np.maximum(worth, 0), np.maximum(-worth, 0)
     most, least = _sums(liked, given), _sums(hidden, given)
 
     def slopes(scores: Reals, _: Any) -> tuple[Reals, Reals]:
-        scores = scores + places(scores)
-        up, down = _shares(scores, given), _shares(-scores, given)
+        looked_at = places(scores)
+        up, down = _shares(looked_at + scores, given), _shares(looked_at - scores, given)
         first = most * up - liked - (least * down - hidden)
         return first, np.maximum(most * up * (1 - up) + least * down * (1 - down), 1e-9)
 
