@@ -25,15 +25,10 @@ BUILT_IN = {"efficientnet-lite2": "lite2", "efficientnet-lite0": "lite0"}
 
 def connect(settings: Settings) -> Engines:
     """Open every engine and bring the catalog's schema up to date. Raises `BadSetting`, `Unavailable`."""
-    from bowerbird.catalog import schema
     from bowerbird.darkroom.colour import DIM as COLOUR_DIM
 
-    prepare(settings.data)
-    secret_key(settings)
-    data = database(settings)
-    schema.upgrade(data)
     return Engines(
-        database=data,
+        database=catalog(settings),
         blobs=blobs(settings),
         queue=queue(settings),
         metadata=metadata(settings),
@@ -42,6 +37,17 @@ def connect(settings: Settings) -> Engines:
         looks=looks(settings),
         colours=vectors(settings, "colours", COLOUR_DIM),
     )
+
+
+def catalog(settings: Settings) -> Database:
+    """The database alone, with its schema up to date; the data folder and the secret key are there then."""
+    from bowerbird.catalog import schema
+
+    prepare(settings.data)
+    secret_key(settings)
+    data = database(settings)
+    schema.upgrade(data)
+    return data
 
 
 def prepare(folder: Path) -> None:

@@ -1,12 +1,16 @@
-"""The command that folds events."""
+"""The commands that fold events, and that make anew what all saves teach."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bowerbird.cli.learn import last_look
-from bowerbird.cli.terminal import Data, Parent, app, opened, settings_for, stop_on_signal
+from bowerbird.cli.terminal import Data, Parent, app, opened, out, settings_for, stop_on_signal
 from bowerbird.fleet.supervisor import command
 from bowerbird.fleet.tether import tether
 
@@ -32,6 +36,33 @@ def rebuild(engines: Engines, folder: Path) -> int:
     return len(pins)
 
 
+@app.command(
+    "rebuild", epilog="Example: `bowerbird rebuild`; `bowerbird serve` does it by itself"
+)
+def rebuild_now(data: Data = None, parent: Parent = None) -> None:
+    """Make anew what all saves teach: the save graph, and which pins go together."""
+    from bowerbird.events.reader import Only
+
+    if parent is not None:
+        tether(parent, lambda: os._exit(1))  # what is half written is not in use
+    settings = settings_for(data=data)
+    with opened(settings) as engines, closing(Only(settings.data / "rebuild.lock")) as only:
+        only.wait(threading.Event())
+        saves = rebuild(engines, settings.data)
+    if parent is None:
+        out.print(f"Learned from {saves:,} saves.")
+
+
+def _apart(engines: Engines) -> int:
+    """`bowerbird rebuild`, as a process of its own: what it needs for a few seconds is not kept for the day. How many
+    saves there are then."""
+    from bowerbird.catalog import saves
+
+    subprocess.run([*command("rebuild"), "--parent", str(os.getpid())], stdin=subprocess.DEVNULL, check=True)
+    with engines.database.read() as conn:
+        return saves.count(conn)
+
+
 @app.command(epilog="Example: `bowerbird events`; `bowerbird serve` runs it by itself")
 def events(data: Data = None, parent: Parent = None) -> None:
     """Run the event processor alone: it turns what people do into what the feed knows of them.
@@ -53,7 +84,7 @@ def events(data: Data = None, parent: Parent = None) -> None:
             regular.append(Every(DAY, command("learn"), last_look(settings.data)))
         try:
             if only.wait(stop):
-                learned = Rebuild(lambda: rebuild(engines, settings.data), not generations(settings.data / "affinity"))
+                learned = Rebuild(lambda: _apart(engines), not generations(settings.data / "affinity"))
 
                 def each(folded: Sequence[Event]) -> None:
                     learned.told(folded)

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from bowerbird.cli.terminal import Data, Host, Parent, Port, app, err, opened, settings_for, stop_on_signal
 from bowerbird.fleet.autoscale import Scale
@@ -64,11 +64,13 @@ def address(settings: Settings) -> str:
 @app.command(epilog="Example: `bowerbird serve --host 0.0.0.0 --port 8080 --data /srv/pins`")
 def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     """Run the whole service: the web process, and workers as the queue deserves."""
+    from bowerbird import wiring
     from bowerbird.catalog import users
 
     settings = settings_for(data=data, host=host, port=port)
     check_port(settings)
-    with opened(settings) as engines, engines.database.read() as conn:
+    # The other engines are for the processes below: what this one loads, it holds for as long as they run.
+    with closing(wiring.catalog(settings)) as database, database.read() as conn:
         fresh = users.count(conn) == 0
     err.print(
         f"Bowerbird is at [bold]{address(settings)}[/bold], its data in {settings.data}. Ctrl-C stops it.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
 
 def session(path: Path, threads: int) -> Any:
     """An ONNX Runtime session on the CPU that uses no core while it waits."""
+    import onnxruntime  # here, as most processes ask encoders for their names only
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
