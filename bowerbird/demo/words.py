@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -202,11 +203,16 @@ def describe(style: str, palette: Palette, rng: Generator, taken: set[str]) -> t
     fill = {"a": a, "b": b, "c": c, "A": a.capitalize(), "mood": str(rng.choice(palette.moods))}
     fill |= {"Mood": fill["mood"].capitalize(), "n": str(rng.integers(2, 60))}
     voice = VOICES[style]
-    titles = [_upper(title.format(**fill)) for title in rng.permutation(voice.titles)]
+    titles = [_upper(_article(title.format(**fill))) for title in rng.permutation(voice.titles)]
     titles += [f"{title}, {a} and {b}" for title in titles]
     title = next((title for title in titles if title not in taken), titles[-1])
     about = f"{rng.choice(voice.about)} {rng.choice(CLOSINGS)}".format(**fill).strip()
-    return title, about, voice.alt.format(**fill) + "."
+    return title, _article(about), _article(voice.alt.format(**fill)) + "."
+
+
+def _article(text: str) -> str:
+    """An airy wall, not a airy one."""
+    return re.sub(r"\b([Aa]) (?=[aeiouAEIOU])", r"\1n ", text)
 
 
 def _upper(text: str) -> str:

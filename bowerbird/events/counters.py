@@ -38,7 +38,8 @@ def keys(event: Event) -> Iterator[str]:
         yield f"counts:{event.pin_id}"
     source, position = event.data.get("source"), event.data.get("position")
     if isinstance(source, str) and SOURCE.fullmatch(source) and isinstance(position, int) and position >= 0:
-        yield f"counts:{source}:{step(position)}"
+        for one in set(source.split("+")) - {""}:  # each of those that agreed on it
+            yield f"counts:{one}:{step(position)}"
 
 
 def fold(document: bytes | None, events: Sequence[Event], batch: Batch) -> bytes:

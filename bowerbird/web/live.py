@@ -127,7 +127,7 @@ def _tiles(engines: Engines, kept: Sequence[Sample], recall: float) -> list[Tile
         ),
         Tile("Here now", plots.short(people[-1]) if people else "–", "people", spark(people, "People")),
         Tile("Waiting", plots.short(float(depth)), "pictures", spark(queued, "Pictures waiting")),
-        Tile("Recall", found, "% of the true ten nearest", None, worry=recall < 0.9),
+        Tile("Recall", found, "% of the ten", None, worry=recall < 0.9),
     ]
 
 
