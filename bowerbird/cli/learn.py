@@ -128,11 +128,11 @@ def _tell(folder: Path, dry_run: bool, why: str, **figures: float) -> None:
 def _show(found: Learned, before: Trees | None) -> None:
     import numpy as np
 
-    from bowerbird.feed.learn import step
+    from bowerbird.feed.learn import last, step
 
     verdict = found.verdict
-    days = "the last day" if verdict.days == 1 else f"the last {verdict.days} days"
-    table = Table(f"Held out: {days}, {verdict.people} people, {verdict.acts} acts", "weighted NDCG")
+    held = f"{last(verdict.days)}, {verdict.people} people, {verdict.acts} pins saved, opened or hidden"
+    table = Table(f"Held out: {held}", "weighted NDCG")
     name = f"version {before.version}" if before else "fixed weights"
     table.add_row(f"as {name} ranks", f"{verdict.before:.3f}")
     table.add_row("as people taught", f"{verdict.after:.3f}")

@@ -9,9 +9,9 @@ thus known, which are left out when it ranks. Last the new ranking and the one i
 was learned from, each choice weighed by the inverse of how much its place is looked at (Joachims, Swaminathan and
 Schnabel, WSDM 2017).
 
-To learn with such weights is the other way, and takes two or three times the data for as good a ranking: a save far down
-comes seldom and weighs much. Listwise, because a list is what is ranked; LightGBM's own LambdaRank takes weights by the
-row and not by the choice.
+To learn with such weights is the other way, and takes two or three times the data for as good a ranking: a save far
+down comes seldom and weighs much. Listwise, because a list is what is ranked; LightGBM's own LambdaRank takes weights
+by the row and not by the choice.
 """
 
 from __future__ import annotations
@@ -99,11 +99,15 @@ def learn(given: Lesson, before: rank.Model | None = None, report: Report = lamb
     return Learned(trees, chances, verdict)
 
 
+def last(days: int) -> str:
+    return "the last day" if days == 1 else f"the last {days} days"
+
+
 def _parted(given: Lesson) -> tuple[Lesson, Lesson, int]:
     """What is learned from, what is held out, and how many days that are."""
-    last = given.at.max(initial=0.0)
+    end = given.at.max(initial=0.0)
     for days in range(1, HELD + 1):
-        held = given.at > last - days * DAY
+        held = given.at > end - days * DAY
         taught, asked = given.only(~held), given.only(held)
         if asked.acts >= LEAST_HELD and len(np.unique(asked.people)) >= LEAST_PEOPLE:
             break
@@ -111,7 +115,7 @@ def _parted(given: Lesson) -> tuple[Lesson, Lesson, int]:
     if taught.acts < LEAST or asked.acts < LEAST_HELD or people < LEAST_PEOPLE:
         raise ValueError(
             f"There is too little to learn from: {taught.acts} pins that people saved, opened or hid on their feeds "
-            f"before the last {days} days, and {asked.acts} by {people} people since. It takes {LEAST}, and "
+            f"before {last(days)}, and {asked.acts} by {people} people since. It takes {LEAST}, and "
             f"{LEAST_HELD} by {LEAST_PEOPLE} people."
         )
     return taught, asked, days
