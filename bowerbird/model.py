@@ -221,6 +221,10 @@ class Event(msgspec.Struct, frozen=True):
     """Given by whoever saw it, so that one sent twice counts once; empty where that cannot happen."""
 
 
+CHOICE = "choice"
+"""The source of what someone new said that they like; it is told as a save, and is on no board."""
+
+
 class Action(msgspec.Struct, frozen=True, array_like=True):
     """One thing that a person did with a picture."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,8 @@ GAMMA = 0.9
 NUMBERS = 48
 """Directions in which looks are told apart: a random projection keeps their cosines within 0.1 or so."""
 NAMED = 8
+DUE = 12.0
+"""What it counts that an interest has not had its share of the list yet, beside scores with a spread of 1."""
 SHARES = {"look": 0.6, "creator": 0.25, "board": 0.15}
 """Of each in how unlike two pins are."""
 EVERY = 8
@@ -36,20 +39,40 @@ def traits(looks: Floats, creators: Sequence[int], boards: Sequence[int]) -> Flo
     return np.concatenate([part * np.sqrt(share) for part, share in parts], axis=1, dtype=np.float32)
 
 
-def diversify(scores: Floats, traits: Floats, most: int) -> Ints:
+class Interests(NamedTuple):
+    """What a list is to be shared among."""
+
+    of: Ints
+    """(n,): the interest that each row belongs to; -1 for none."""
+    dues: Floats
+    """(interests,): the share of each."""
+
+
+def diversify(scores: Floats, traits: Floats, most: int, interests: Interests | None = None) -> Ints:
     """(at most `most`,) rows in the order in which to show them.
 
     Sliding spectrum decomposition (Huang et al., KDD 2021, algorithm 1): each place goes to the pin with the best
     sum of its score and of how much of it is not in the span of the last `WINDOW` pins. What is spanned is taken
     off all candidates as each pin is placed, and given back when that pin leaves the window.
+
+    With `interests` the list is calibrated as well (Steck, RecSys 2018): someone who likes three things is shown all
+    three, and not only the one for which there are the strongest candidates. Each is owed the difference between its
+    due and its share so far.
     """
     left, rest = traits.copy(), scores.astype(np.float32).copy()
     squares = np.einsum("ij,ij->i", left, left)
     placed: list[int] = []
     window: list[tuple[Floats, Floats]] = []
-    for _ in range(min(most, len(scores))):
-        best = int(np.argmax(rest + GAMMA * np.sqrt(np.maximum(squares, 0))))
+    had = np.zeros(len(interests.dues) if interests else 0, np.float32)
+    for number in range(min(most, len(scores))):
+        worth = rest + GAMMA * np.sqrt(np.maximum(squares, 0))
+        if interests:
+            owed = np.append(interests.dues - had / (number + 1), 0)  # the last is for no interest
+            worth += DUE * owed[interests.of]
+        best = int(np.argmax(worth))
         placed.append(best)
+        if interests and interests.of[best] >= 0:
+            had[interests.of[best]] += 1
         rest[best] = -np.inf
         if len(window) == WINDOW:
             share, spanned = window.pop(0)

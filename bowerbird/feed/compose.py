@@ -27,6 +27,8 @@ RANKED = 320
 TIRED = 2.5
 """Times of having been shown, as `features.tiredness` counts them, from which a pin waits until nothing else is
 left."""
+NEAR = 0.5
+"""Cosine to its medoid from which a picture belongs to an interest; see `taste.APART`."""
 CHUNK = 200
 """Newest pins that are looked at together."""
 
@@ -108,7 +110,7 @@ def _list(asked: Asked, pool: Pool) -> list[Item]:
     best = np.argsort(-scores, kind="stable")[: min(RANKED, int(fit.sum()))]
     kept = folded(asked.feed, pool.facts, best)
     traits = blend.traits(table.looks[kept], [pool.facts[row].user_id for row in kept], _boards(asked, pool, kept))
-    order = kept[blend.diversify(scores[kept], traits, MOST)]
+    order = kept[blend.diversify(scores[kept], traits, MOST, _interests(asked, table, kept))]
     fresh = _exploring(table, kept)
     return [_item(pool, table, row) for row in blend.with_fresh(order.tolist(), fresh)]
 
@@ -152,6 +154,17 @@ def folded(feed: Feed, facts: list[Fact], best: Ints, before: Sequence[int] = ()
 def _boards(asked: Asked, pool: Pool, rows: Ints) -> list[int]:
     """A board of each, that it was proposed from; 0 for none."""
     return [next((why.board_id for why in pool.whys[row].values() if why.board_id), 0) for row in rows]
+
+
+def _interests(asked: Asked, table: Table, rows: Ints) -> blend.Interests | None:
+    """Which interest each row is near to, and what each is due: its importance, as far as there is something."""
+    if table.interests.shape[1] < 2:
+        return None
+    near = table.interests[rows]
+    of = np.where(near.max(axis=1) >= NEAR, near.argmax(axis=1), -1)
+    there = np.bincount(of[of >= 0], minlength=near.shape[1]) > 0
+    dues = np.array([one.importance for one in asked.taste.interests[: near.shape[1]]], np.float32) * there
+    return blend.Interests(of, dues / dues.sum()) if dues.any() else None
 
 
 def _exploring(table: Table, rows: Ints) -> list[int]:

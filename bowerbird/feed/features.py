@@ -53,6 +53,8 @@ class Table(NamedTuple):
     """(n, dim); zeros where the picture is not known."""
     features: Floats
     """(n, features)."""
+    interests: Floats
+    """(n, interests): cosines to their medoids."""
     alike: Floats
     """(n, hidden actions): cosines to what was hidden."""
 
@@ -87,7 +89,7 @@ def tabulate(asked: Asked, facts: list[Fact], proposed: Floats) -> Table:
         np.full(n, time.gmtime(asked.now).tm_hour),
     ]
     features = np.concatenate([proposed, np.stack(columns, axis=1)], axis=1).astype(np.float32)
-    return Table(facts, proposed, looks, features, alike)
+    return Table(facts, proposed, looks, features, to_interests, alike)
 
 
 def _looks(asked: Asked, image_ids: Sequence[int]) -> Floats:

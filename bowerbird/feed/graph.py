@@ -114,6 +114,13 @@ class SaveGraph:
         """The node of a pin; -1 for one on no board."""
         return self._find("pin", pin_id)
 
+    def boards(self, pin_id: int) -> list[int]:
+        """The nodes of the boards that a pin is on, as far as they are kept."""
+        node, rows = self.number(pin_id), self.rows
+        if not 0 <= node < len(rows.boards_of.place):  # one that was numbered a moment ago has no row yet
+            return []
+        return [*rows.boards_of.of(node).tolist(), *rows.newer_boards_of.of(node).tolist()]
+
     def ids(self, numbers: Ints) -> Ints:
         """The pin ids of these nodes."""
         base = self._ids["pin"]

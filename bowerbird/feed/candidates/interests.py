@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bowerbird.feed.request import Asked, Proposal, Why
-from bowerbird.model import EventKind, Interest
+from bowerbird.model import CHOICE, EventKind, Interest
 
 SAMPLED = 3
 NEAREST = 60
@@ -48,7 +48,8 @@ def _drawn(asked: Asked) -> list[Interest]:
 
 def _why(asked: Asked, interest: Interest) -> Why:
     """By the latest pin of the interest that was saved, else by the latest at all."""
-    saved = {action.pin_id for action in asked.taste.actions if action.kind == EventKind.SAVE}
+    acts = asked.taste.actions
+    saved = {action.pin_id for action in acts if action.kind == EventKind.SAVE and action.source != CHOICE}
     for pin_id in interest.pins:
         if pin_id in saved:
             return Why("saved", pin_id)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Asked, Feed, Proposal, Why
 from bowerbird.feed.walk import walk
 from bowerbird.model import EventKind
@@ -28,8 +29,19 @@ def propose(asked: Asked) -> list[Proposal]:
     seed = int(asked.dice.integers(2**31))
     found = walk(graph, weights, MOST + SEEDS, STEPS, seed, popularity=POPULARITY)
     top = found[0][1] if found else 1.0
-    latest = recent[0].pin_id
-    return [Proposal(Why("together", latest), score / top, pin_id) for pin_id, score in found[:MOST]]
+    whys = _whys(graph, [action.pin_id for action in recent])
+    return [Proposal(whys(pin_id), score / top, pin_id) for pin_id, score in found[:MOST]]
+
+
+def _whys(graph: SaveGraph, seeds: Sequence[int]) -> Callable[[int], Why]:
+    """Why a pin was met, by its id: it is on one board with a seed, the latest of those that are, or further away."""
+    seed_of = {board: seed for seed in reversed(seeds) for board in graph.boards(seed)}
+
+    def why(pin_id: int) -> Why:
+        seed = next((seed_of[board] for board in graph.boards(pin_id) if board in seed_of), 0)
+        return Why("together", seed) if seed else Why("people")
+
+    return why
 
 
 def near(feed: Feed, weights: Mapping[int, float], most: int) -> list[tuple[int, float]]:
