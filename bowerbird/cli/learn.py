@@ -131,10 +131,11 @@ def _show(found: Learned, before: Trees | None) -> None:
     from bowerbird.feed.learn import last, step
 
     verdict = found.verdict
-    held = f"{last(verdict.days)}, {verdict.people} people, {verdict.acts} pins saved, opened or hidden"
-    table = Table(f"Held out: {held}", "weighted NDCG")
-    name = f"version {before.version}" if before else "fixed weights"
-    table.add_row(f"as {name} ranks", f"{verdict.before:.3f}")
+    table = Table("Held-out days", "weighted NDCG")
+    held = f"{verdict.acts} pins saved, opened or hidden by {verdict.people} people"
+    table.add_row(last(verdict.days), held)
+    in_use = f"version {before.version} ranks" if before else "fixed weights rank"
+    table.add_row(f"as {in_use}", f"{verdict.before:.3f}")
     table.add_row("as people taught", f"{verdict.after:.3f}")
     gain = verdict.after - verdict.before
     table.add_row("gain, with its 95 % interval", f"{gain:+.3f} ({verdict.low:+.3f} to {verdict.high:+.3f})")

@@ -82,14 +82,14 @@ class Learned:
         newest = next(reversed(generations(self._folder / "ranking")), None)
         if newest == self._ranking:
             return
-        self._ranking, self._feed.model = newest, None
         try:
-            if newest:
-                self._feed.model = Trees.load(newest)
-                log.info("feeds are ranked by what was learned", version=newest.name)
+            model = Trees.load(newest) if newest else None
+            log.info("how feeds are ranked has changed", version=model.version if model else "fixed weights")
         except ValueError as error:
+            model = None
             self._feed.missed["model:failed"] += 1
             log.warning("feeds are ranked by fixed weights", why=str(error))
+        self._ranking, self._feed.model = newest, model
 
 
 def follow(feed: Feed, folder: Path, closing: threading.Event) -> threading.Thread:
