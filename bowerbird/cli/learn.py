@@ -56,6 +56,7 @@ def learn(
     settings = settings_for(data=data)
     if parent is not None:
         tether(parent, lambda: os._exit(1))  # what is half written is not in use
+        os.nice(10)  # pages come first
     folder = folder_of(settings.data)
     with opened(settings) as engines, closing(Only(settings.data / "learn.lock")) as only:
         only.wait(threading.Event())

@@ -59,10 +59,10 @@ class Lesson(NamedTuple):
 
 _LISTED = f"""
 WITH told AS (
-  SELECT * REPLACE (coalesce(request, '') AS request) FROM events
+  SELECT seq, kind, "at", user_id, pin_id, coalesce(request, '') AS request FROM events
   WHERE kind <> '{SERVED}' AND user_id > 0 AND pin_id > 0 AND "at" <= $now
 ), pages AS (
-  SELECT seq, "at", user_id, request, data FROM events
+  SELECT seq, user_id, request FROM events
   WHERE kind = '{SERVED}' AND request <> '' AND data ->> '$.columns' = $columns AND "at" <= $now - $soon
 ), wanted AS (
   -- A list that nothing was done with tells only how far someone scrolled.
@@ -76,7 +76,7 @@ WITH told AS (
   SELECT seq, "at", user_id, request, unnest(CAST(data -> '$.pins' AS BIGINT[])) AS pin_id,
          unnest(CAST(data -> '$.depths' AS BIGINT[])) AS depth,
          unnest(range(json_array_length(data -> '$.pins')::BIGINT)) AS number
-  FROM pages SEMI JOIN wanted USING (user_id, request)
+  FROM events SEMI JOIN (FROM pages SEMI JOIN wanted USING (user_id, request)) USING (seq)
 ), served AS (
   -- The same page may be asked for again.
   SELECT * FROM listed QUALIFY row_number() OVER (PARTITION BY user_id, request, pin_id ORDER BY seq) = 1
