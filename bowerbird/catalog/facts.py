@@ -48,10 +48,9 @@ def _mine(viewer: sa.ColumnElement[int] | None) -> sa.ColumnElement[bool]:
         return sa.false()
     own, other, save = pins.alias(), pins.alias(), saves.alias()
     pinned = sa.exists().where(own.c.image_id == pins.c.image_id, own.c.user_id == viewer)
-    # `+ 0` keeps SQLite from looking through all that this person ever saved, once for every pin.
-    saved = sa.exists().where(
-        other.c.image_id == pins.c.image_id, save.c.pin_id == other.c.id, save.c.user_id + 0 == viewer
-    )
+    # One inside the other: of a join SQLite would go through all that this person ever saved, once for every pin.
+    kept = sa.exists().where(save.c.pin_id == other.c.id, save.c.user_id == viewer)
+    saved = sa.exists().where(other.c.image_id == pins.c.image_id, kept)
     return sa.or_(pinned, saved)
 
 
@@ -69,7 +68,7 @@ def _found(conn: Connection, wall: Select[Any], ids: Iterable[int], viewer: int 
     ids = list(ids)
     if not ids:
         return []
-    return [Fact(*row) for row in conn.execute(wall, {"ids": ids, **viewer_of(viewer)})]
+    return [Fact(*row) for row in conn.execute(wall, {"ids": ids, **viewer_of(viewer)}).all()]
 
 
 NEWEST = sa.select(pins.c.id).where(pins.c.ready == sa.true(), pins.c.secret == sa.false())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from bowerbird.ports import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The last migration; kept here so that a start that has nothing to migrate need not load Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

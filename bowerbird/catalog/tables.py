@@ -128,10 +128,11 @@ saves = sa.Table(
     "saves",
     metadata,
     ref("board_id", "boards", primary_key=True),
-    ref("pin_id", "pins", primary_key=True, index=True),
+    ref("pin_id", "pins", primary_key=True),
     ref("user_id", "users", index=True),
     sa.Column("saved_at", sa.Float, nullable=False),
     sa.Index("ix_saves_board", "board_id", "saved_at", "pin_id"),
+    sa.Index("ix_saves_pin", "pin_id", "user_id"),
 )
 
 fetches = sa.Table(  # an upload by URL before its bytes are here

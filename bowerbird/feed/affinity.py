@@ -94,9 +94,8 @@ class Affinity:
         """By memory map. Raises `FileNotFoundError`."""
         from scipy.sparse import csr_matrix
 
-        pin_ids, *parts = (
-            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("pin_ids", "data", "indices", "indptr")
-        )
+        names = ("pin_ids", "data", "indices", "indptr")
+        pin_ids, *parts = (np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in names)
         return cls(pin_ids, csr_matrix(tuple(parts), shape=(len(pin_ids), len(pin_ids)), copy=False))
 
 

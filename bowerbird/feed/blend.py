@@ -63,25 +63,23 @@ def diversify(scores: Floats, traits: Floats, most: int, interests: Interests | 
     squares = np.einsum("ij,ij->i", left, left)
     placed: list[int] = []
     window: list[tuple[Floats, Floats]] = []
-    had = np.zeros(len(interests.dues) if interests else 0, np.float32)
+    dues = np.append(interests.dues, 0).astype(np.float32) if interests else np.zeros(1, np.float32)
+    of = interests.of if interests else np.full(len(scores), -1)
+    had = np.zeros_like(dues)  # the last is for no interest, which is owed nothing
     for number in range(min(most, len(scores))):
-        worth = rest + GAMMA * np.sqrt(np.maximum(squares, 0))
-        if interests:
-            owed = np.append(interests.dues - had / (number + 1), 0)  # the last is for no interest
-            worth += DUE * owed[interests.of]
-        best = int(np.argmax(worth))
+        worth = rest + GAMMA * np.sqrt(np.maximum(squares, 0)) + (DUE * (dues - had / (number + 1)))[of]
+        best = int(worth.argmax())
         placed.append(best)
-        if interests and interests.of[best] >= 0:
-            had[interests.of[best]] += 1
+        had[of[best]] += of[best] >= 0
         rest[best] = -np.inf
         if len(window) == WINDOW:
             share, spanned = window.pop(0)
             squares += share * (2 * (left @ spanned) + share * float(spanned @ spanned))
-            left += np.outer(share, spanned)
+            left += share[:, None] * spanned
         own = left[best].copy()
         length = float(own @ own)
         share = left @ own / length if length > 1e-6 else np.zeros(len(left), np.float32)
-        left -= np.outer(share, own)
+        left -= share[:, None] * own
         squares -= share * share * length
         window.append((share, own))
     return np.array(placed, np.int64)

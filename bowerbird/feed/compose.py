@@ -18,11 +18,11 @@ from bowerbird.feed.request import Asked, Feed, Proposal, Why
 from bowerbird.model import Hit
 from bowerbird.ports import Floats, Ints, Unavailable
 
-MOST = 160
+MOST = 100
 """Pins on one list; who scrolls past it gets another."""
 FEW = 60
 """Fewer than this, and the newest pins fill it up."""
-RANKED = 320
+RANKED = 240
 """Best candidates that are blended."""
 TIRED = 2.5
 """Times of having been shown, as `features.tiredness` counts them, from which a pin waits until nothing else is

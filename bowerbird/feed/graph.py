@@ -83,7 +83,8 @@ class SaveGraph:
     @classmethod
     def open(cls, folder: Path) -> SaveGraph:
         """Raises `FileNotFoundError` for a folder that holds none."""
-        kept = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS}
+        # As plain arrays: each look into a `memmap` makes another one, which takes a microsecond or two.
+        kept = {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in ARRAYS}
         boards_of = _rows(kept["pin_ends"], kept["pin_boards"])
         pins_of = _rows(kept["board_ends"], kept["board_pins"])
         told = json.loads((folder / "graph.json").read_text())

@@ -26,9 +26,10 @@ def propose(asked: Asked) -> list[Proposal]:
         return []
     chosen = [chosen[at] for at in there]
     found = looks.search(medoids[there], min(NEAREST, len(looks)))
+    whys = [_why(asked, interest) for interest in chosen]
     return [
-        Proposal(_why(asked, interest), float(score), image_id=int(image_id))
-        for interest, ids, scores in zip(chosen, found.ids, found.scores, strict=True)
+        Proposal(why, score, image_id=image_id)
+        for why, ids, scores in zip(whys, found.ids.tolist(), found.scores.tolist(), strict=True)
         for image_id, score in zip(ids, scores, strict=True)
         if image_id > 0
     ]
