@@ -10,7 +10,7 @@ from bowerbird.feed.request import Asked, Feed, Proposal, Why
 from bowerbird.model import EventKind
 
 SEEDS = 60
-MOST = 120
+MOST = 80
 WEIGHT = {EventKind.SAVE: 1.0, EventKind.UPLOAD: 0.8, EventKind.CLICK: 0.6, EventKind.CLOSEUP: 0.35}
 
 

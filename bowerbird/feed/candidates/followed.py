@@ -7,7 +7,7 @@ from bowerbird.feed.request import Asked, Proposal, Why
 
 BOARDS, PEOPLE = 10, 8
 """How many of each one request looks at; drawn anew each time, so that following thousands costs no more."""
-EACH = 12
+EACH = 8
 
 
 def propose(asked: Asked) -> list[Proposal]:

@@ -13,7 +13,7 @@ from bowerbird.catalog import facts
 from bowerbird.feed.request import Asked, Proposal, Why
 from bowerbird.model import Counts
 
-POOL = 240
+POOL = 160
 """Newest pins that are drawn from."""
 MOST = 40
 KNOWN = 60
@@ -27,7 +27,8 @@ _counts = msgspec.json.Decoder(Counts)
 def propose(asked: Asked) -> list[Proposal]:
     pool = facts.newest(asked.conn, POOL)
     read(asked, pool)
-    young = [pin_id for pin_id in pool if asked.counts[pin_id].impressions < KNOWN]
+    unseen = [pin_id for pin_id in pool if pin_id not in asked.shown.pins]
+    young = [pin_id for pin_id in unseen if asked.counts[pin_id].impressions < KNOWN]
     if not young:
         return []
     liked = np.array([likes(asked.counts[pin_id]) for pin_id in young])

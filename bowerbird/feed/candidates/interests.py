@@ -12,7 +12,7 @@ from bowerbird.feed.request import Asked, Proposal, Why
 from bowerbird.model import CHOICE, EventKind, Interest
 
 SAMPLED = 3
-NEAREST = 60
+NEAREST = 40
 
 
 def propose(asked: Asked) -> list[Proposal]:

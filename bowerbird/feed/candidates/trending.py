@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bowerbird.feed.request import Asked, Proposal, Why
 
-MOST = 60
+MOST = 40
 
 
 def propose(asked: Asked) -> list[Proposal]:

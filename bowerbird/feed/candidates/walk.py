@@ -11,7 +11,7 @@ from bowerbird.feed.walk import walk
 from bowerbird.model import EventKind
 
 SEEDS = 20
-MOST = 100
+MOST = 64
 STEPS = 20_000
 """A page's worth: more of them change the order little."""
 NEAR_STEPS = 4_000
