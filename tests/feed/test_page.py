@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
 import pytest
 
 from bowerbird.catalog import boards, follows, pins
+from bowerbird.catalog.facts import Fact, of_pins
 from bowerbird.feed import page
-from bowerbird.model import Action, Taste
+from bowerbird.feed.features import NAMES, SOURCES, Table, tabulate
+from bowerbird.feed.request import Asked
+from bowerbird.model import Action, Interest, Pin, Taste
 from bowerbird.ports import Unavailable
 from tests.feed.conftest import NOW, Site, ids, sources
 
@@ -136,6 +143,44 @@ def test_shown_too_often_comes_last(site: Site) -> None:
     order = ids(*site.scroll())
     assert set(order[:80]) == {pin.id for pin in new}
     assert set(order[80:]) == {pin.id for pin in old}
+
+
+def test_what_was_passed_by_once_waits_for_what_was_not_seen(site: Site) -> None:
+    style = site.direction()
+    liked = site.add(style, user_id=site.bob)
+    passed = [site.add(site.direction((style, 0.9))) for _ in range(15)]
+    unseen = [site.add(site.direction((style, 0.7))) for _ in range(15)]
+    for _ in range(60):
+        site.add()
+    site.taste(site.bob, [liked])
+    assert {pin.id for pin in passed} & set(ids(site.home(limit=15)))
+    site.shown(site.bob, 1, passed)
+    shown = site.home(limit=15)
+    assert not {pin.id for pin in passed} & set(ids(shown))
+    assert len({pin.id for pin in unseen} & set(ids(shown))) >= 12
+
+
+def test_a_great_interest_counts_more_than_a_small_one_that_is_as_near(site: Site) -> None:
+    great, small = site.direction(), site.direction()
+    liked = [site.add(style, user_id=site.bob) for style in (great, small)]
+    to_great, to_small = ([site.add(site.direction((style, 0.8))) for _ in range(30)] for style in (great, small))
+    interests = [Interest(pin.image.id, share, (pin.id,)) for pin, share in zip(liked, (0.9, 0.1), strict=True)]
+    actions = tuple(Action("save", pin.id, pin.image.id, NOW) for pin in liked)
+    site.taste(site.bob, liked, actions=actions, interests=tuple(interests))
+    facts, table = tabulated(site, [*to_great, *to_small])
+    taste = dict(zip((fact.pin_id for fact in facts), table.features[:, NAMES.index("taste")].tolist(), strict=True))
+    least = min(taste[pin.id] for pin in to_great)
+    assert all(taste[pin.id] < least for pin in to_small)
+    assert np.isfinite(table.features).all()
+
+
+def tabulated(site: Site, some: Sequence[Pin]) -> tuple[list[Fact], Table]:
+    """What ranking knows of these for bob."""
+    known = site.engines.metadata.get(f"taste:{site.bob}")
+    with site.engines.database.read() as conn:
+        asked = Asked(site.feed, conn, site.bob, NOW, np.random.default_rng(1), msgspec.json.decode(known, type=Taste))
+        facts = of_pins(conn, [pin.id for pin in some], site.bob)
+        return facts, tabulate(asked, facts, np.zeros((len(facts), len(SOURCES)), np.float32))
 
 
 def test_near_duplicates_are_folded(site: Site) -> None:

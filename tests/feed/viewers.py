@@ -22,7 +22,7 @@ from bowerbird.model import Event
 from bowerbird.ports import Floats, Ints
 
 START = 1_800_000_000.0
-LIKED = {"taste": 0.3, "walk": 1.6, "affinity": 0.2, "popular": -0.1, "young": 0.9, "creator": 1.5, "rate": 0.4}
+LIKED = {"taste": 0.2, "walk": 1.6, "affinity": 0.2, "popular": -0.1, "young": 0.9, "creator": 1.5, "rate": 0.4}
 """What people like, unlike `rank.WEIGHTS`."""
 
 
@@ -87,15 +87,16 @@ def _candidates(dice: np.random.Generator, pins: int) -> Floats:
     proposed = np.where(dice.random((pins, len(SOURCES))) < 0.25, dice.random((pins, len(SOURCES))), 0)
     found = dict(zip(SOURCES, proposed.T, strict=True))
     found["agreement"] = np.maximum((proposed > 0).sum(axis=1) - 1, 0)
-    found["taste"] = 0.4 * found["interests"] + 0.6 * dice.beta(2, 3, pins)
+    near = 0.4 * found["interests"] + 0.6 * dice.beta(2, 3, pins)
+    found["taste"] = 1.5 * near
     found["importance"] = dice.beta(1, 5, pins)
-    found["recent"] = 0.5 * found["taste"] + 0.5 * dice.beta(2, 3, pins)
+    found["recent"] = 0.5 * near + 0.5 * dice.beta(2, 3, pins)
     found["hidden"] = 0.6 * dice.beta(1, 4, pins)
     found["popular"] = dice.exponential(1.2, pins)
     found["rate"] = dice.normal(0, 0.5, pins)
     found["young"] = dice.random(pins)
     found["creator"] = np.where(dice.random(pins) < 0.2, dice.random(pins) / 2, 0)
-    found["tired"] = dice.exponential(0.4, pins)
+    found["tired"] = dice.exponential(0.05, pins)
     found["history"] = np.full(pins, dice.uniform(1, 5))
     found["hour"] = np.full(pins, dice.integers(24))
     return np.stack([found[name] for name in NAMES], axis=1).astype(np.float16).astype(np.float32)
