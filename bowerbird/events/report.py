@@ -68,6 +68,9 @@ def table(engines: Engines, since: float, kinds: Collection[str] = (), data: str
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="bowerbird-report-") as folder, duckdb.connect() as db:
+        # It runs beside the service. What does not fit into memory goes to the folder.
+        db.execute("SET threads = 1; SET memory_limit = '1GB'; SET preserve_insertion_order = false")
+        db.execute("SET temp_directory = $1", [folder])
         # A date that no calendar has ends no report.
         inside = f'"at" >= {max(0.0, since)!r} AND "at" < 2.5e11'
         if kinds:
