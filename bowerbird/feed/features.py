@@ -32,7 +32,8 @@ NAMES = (
     "history",  # log of how many actions are known
     "hour",  # of the day, UTC
 )
-"""The columns, in their order. Models are kept with this list and are not used with another."""
+"""The columns, in their order. Models are kept with this list and are not used with another. One that comes to mean
+something else gets another name: what was logged before is not like what is logged from then on."""
 COLUMNS = hashlib.blake2b(",".join(NAMES).encode(), digest_size=4).hexdigest()
 """Names this list in the log: what was logged under another one is not learned from."""
 

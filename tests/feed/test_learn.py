@@ -10,12 +10,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from bowerbird.feed import learn, rank
+from bowerbird.feed import learn
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.learn import Learned
 from bowerbird.feed.lesson import WORTH
 from bowerbird.ports import Unavailable
-from tests.feed.viewers import World, looked_at, world
+from tests.feed.viewers import FAVOURED, Old, World, looked_at, world
 
 
 @cache
@@ -25,7 +25,7 @@ def lived() -> World:
 
 @cache
 def taught() -> Learned:
-    return learn.learn(lived().lesson())
+    return learn.learn(lived().lesson(), Old())
 
 
 @cache
@@ -34,9 +34,9 @@ def others() -> World:
     return world(seed=99, people=30, days=2)
 
 
-def test_what_is_learned_ranks_other_people_better_than_fixed_weights() -> None:
-    fixed = others().rightly(rank.scores(others().features))
-    assert others().rightly(taught().trees.predict(others().features)) > fixed + 0.1
+def test_what_is_learned_ranks_other_people_better_than_what_they_were_shown() -> None:
+    old = others().rightly(Old().predict(others().features))
+    assert others().rightly(taught().trees.predict(others().features)) > old + 0.1
     verdict = taught().verdict
     assert verdict.good
     assert verdict.before + verdict.low < verdict.after < verdict.before + verdict.high
@@ -57,7 +57,7 @@ def test_it_learns_what_people_like_and_not_what_stood_above() -> None:
     features = others().features
     assert others().rightly(known.predict(features)) > others().rightly(naively.predict(features)) + 0.01
     # What only the old ranking liked is what stood above.
-    old = [NAMES.index(name) for name, worth in rank.WEIGHTS.items() if worth >= 0.6]
+    old = [NAMES.index(name) for name, weight in FAVOURED.items() if weight >= 0.6]
     kept = [np.corrcoef(model.predict(features), features[:, old].sum(axis=1))[0, 1] for model in (known, naively)]
     assert kept[0] < kept[1]
 
@@ -66,7 +66,7 @@ def test_what_was_done_by_chance_changes_nothing() -> None:
     """A feature of no use, and likings that go to any pin of the list."""
     given = lived().lesson()
     anyhow = np.lexsort((np.random.default_rng(4).random(len(given.lists)), given.lists))
-    verdict = learn.learn(given._replace(features=given.features[anyhow])).verdict
+    verdict = learn.learn(given._replace(features=given.features[anyhow]), Old()).verdict
     assert not verdict.good
     assert verdict.low < 0 < verdict.high
 

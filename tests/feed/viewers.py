@@ -22,8 +22,23 @@ from bowerbird.model import Event
 from bowerbird.ports import Floats, Ints
 
 START = 1_800_000_000.0
-LIKED = {"taste": 0.2, "walk": 1.6, "affinity": 0.2, "popular": -0.1, "young": 0.9, "creator": 1.5, "rate": 0.4}
-"""What people like, unlike `rank.WEIGHTS`."""
+LIKED = {"taste": 0.3, "walk": 1.6, "affinity": 0.2, "popular": -0.1, "young": 0.9, "creator": 1.5, "rate": 0.4}
+"""What people like."""
+FAVOURED = {
+    **{"taste": 1.2, "affinity": 0.9, "recent": 0.8, "words": 0.7, "interests": 0.6, "importance": 0.6, "walk": 0.5},
+    **{"followed": 0.5, "creator": 0.5, "rate": 0.4, "agreement": 0.35, "trending": 0.3, "young": 0.2},
+    **{"popular": 0.12, "fresh": 0.1, "tired": -0.5, "hidden": -1.0},
+}
+"""What they were shown first."""
+
+
+class Old:
+    """The ranking that these people's feeds were made by; a `rank.Model`."""
+
+    version = "old"
+
+    def predict(self, features: Floats) -> Floats:
+        return np.asarray(features @ [FAVOURED.get(name, 0.0) for name in NAMES], np.float32)
 
 
 class World(NamedTuple):
@@ -69,7 +84,7 @@ def world(
     whose = np.tile(np.repeat(np.arange(people), each), days)
     for person in whose.tolist():
         features = _candidates(dice, pins)
-        order = np.argsort(-(rank.scores(features) + dice.normal(0, 0.4, pins)))
+        order = np.argsort(-(rank.scores(features, Old()) + dice.normal(0, 0.4, pins)))
         scrolled = min(listed, 8 + int(dice.exponential(20 + 40 * (habits[person] < 0))))
         features, depths = features[order[:scrolled]], np.arange(scrolled)
         liking = 1 / (1 + np.exp(-(active + habits[person] + features @ likes)))
@@ -87,16 +102,15 @@ def _candidates(dice: np.random.Generator, pins: int) -> Floats:
     proposed = np.where(dice.random((pins, len(SOURCES))) < 0.25, dice.random((pins, len(SOURCES))), 0)
     found = dict(zip(SOURCES, proposed.T, strict=True))
     found["agreement"] = np.maximum((proposed > 0).sum(axis=1) - 1, 0)
-    near = 0.4 * found["interests"] + 0.6 * dice.beta(2, 3, pins)
-    found["taste"] = 1.5 * near
+    found["taste"] = 0.4 * found["interests"] + 0.6 * dice.beta(2, 3, pins)
     found["importance"] = dice.beta(1, 5, pins)
-    found["recent"] = 0.5 * near + 0.5 * dice.beta(2, 3, pins)
+    found["recent"] = 0.5 * found["taste"] + 0.5 * dice.beta(2, 3, pins)
     found["hidden"] = 0.6 * dice.beta(1, 4, pins)
     found["popular"] = dice.exponential(1.2, pins)
     found["rate"] = dice.normal(0, 0.5, pins)
     found["young"] = dice.random(pins)
     found["creator"] = np.where(dice.random(pins) < 0.2, dice.random(pins) / 2, 0)
-    found["tired"] = dice.exponential(0.05, pins)
+    found["tired"] = dice.exponential(0.4, pins)
     found["history"] = np.full(pins, dice.uniform(1, 5))
     found["hour"] = np.full(pins, dice.integers(24))
     return np.stack([found[name] for name in NAMES], axis=1).astype(np.float16).astype(np.float32)
