@@ -8,7 +8,7 @@ where it is gone it is made again and comes out alike.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -112,11 +112,12 @@ def _page(
     else:
         around = seeds()
         items, more, met = _compose(feed, conn, viewer, around, limit + limit // 4 + 6)
-        if more and following > len(items):
+        if more and (position or following > len(items)):
             known = {item.image_id for item in items}
             deep, _, others = _compose(feed, conn, viewer, around, DEEP)
             items, more = [*items, *(item for item in deep if item.image_id not in known)][:MOST], False
             met |= others
+        if position:
             feed.engines.cache.put(key, msgspec.msgpack.encode(items), KEEP)
     shown = dict(enumerate(items[position:following], position))
     placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown, met)
@@ -133,7 +134,7 @@ def _taste_of(feed: Feed, viewer: int | None) -> Taste:
 
 
 def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int) -> Composed:
-    """Each pin with the kinds that found it, joined by `+`, and why the first of them did."""
+    """Each pin with the kinds that found it, joined by `+`, and why the one that counts most for it did."""
     found: dict[str, list[Near]] = {}
     for kind, ask in KINDS.items():
         try:
@@ -141,37 +142,60 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
         except Exception:  # as in `sources.ask`: the others still come
             feed.missed[f"{kind}:failed"] += 1
     every = [near for lists in found.values() for near in lists]
-    # The seeds are asked for as well: reasons name them.
-    wanted = {pin.id for pin in seeds.pins} | {pin for near in every for pin in near.pin_ids}
-    of_pin = pins.seen(conn, wanted, viewer)
-    of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
-    chosen = {image: pin for pin, (image, _) in of_pin.items()} | {image: pin for image, (pin, _) in of_image.items()}
-    secret = {pin: hidden for pin, (_, hidden) in of_pin.items()} | dict(of_image.values())
-    known = {
-        face.image_id: face
-        for face in faces(feed.engines, conn, {pin: secret[pin] for pin in chosen.values()}).values()
-    }
+    known, image_of = _visible(feed, conn, viewer, every, [pin.id for pin in seeds.pins])
     without = {pin.image.id for pin in seeds.pins}
     if seeds.board_id:
         without |= facts.held(conn, seeds.board_id, known.keys())
-    sums: dict[int, float] = {}
-    kinds: dict[int, dict[str, Why]] = {}
-    for kind, lists in found.items():
-        for near in lists:
-            images = near.image_ids or [of_pin[pin][0] for pin in near.pin_ids if pin in of_pin]
-            fit = [image for image in images if image in known and image not in without and _ready(known[image])]
-            for rank, image in enumerate(fit, 1):
-                sums[image] = sums.get(image, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
-                kinds.setdefault(image, {}).setdefault(kind, near.why)
-    best = sorted(sums, key=lambda image: -sums[image])[:MOST]
+    fit = {image for image, face in known.items() if face.state is State.READY} - without
+    fused = _fused(found, image_of, fit)
+    best = sorted(fused, key=lambda image: -fused[image].score)[:MOST]
     kept = _folded(feed, best, known, [pin.image.id for pin in seeds.pins])
-    items = [Item(known[i].id, i, "+".join(kinds[i]), next(iter(kinds[i].values())), b"") for i in kept]
+    items = [Item(known[i].id, i, "+".join(fused[i].shares), fused[i].why, b"") for i in kept]
     more = any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
     return Composed(items, more, {face.id: face for face in known.values()})
 
 
-def _ready(face: Face) -> bool:
-    return face.state is State.READY
+def _visible(
+    feed: Feed, conn: Connection, viewer: int | None, every: Sequence[Near], seeds: Sequence[int]
+) -> tuple[dict[int, Face], dict[int, int]]:
+    """Of what was found and the viewer sees: faces by image id, and image ids by pin id. The seeds are among it, as
+    reasons name them."""
+    of_pin = pins.seen(conn, {*seeds, *(pin for near in every for pin in near.pin_ids)}, viewer)
+    of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
+    chosen = {image: pin for pin, (image, _) in of_pin.items()} | {image: pin for image, (pin, _) in of_image.items()}
+    secret = {pin: hidden for pin, (_, hidden) in of_pin.items()} | dict(of_image.values())
+    found = faces(feed.engines, conn, {pin: secret[pin] for pin in chosen.values()})
+    return {face.image_id: face for face in found.values()}, {pin: image for pin, (image, _) in of_pin.items()}
+
+
+class Fused(NamedTuple):
+    """What the kinds together say of an image."""
+
+    shares: dict[str, float]
+    """Of its score, by kind."""
+    whys: dict[str, Why]
+
+    @property
+    def score(self) -> float:
+        return sum(self.shares.values())
+
+    @property
+    def why(self) -> Why:
+        """Of the kind that counts most for it."""
+        return self.whys[max(self.shares, key=self.shares.__getitem__)]
+
+
+def _fused(found: Mapping[str, Sequence[Near]], image_of: Mapping[int, int], fit: Container[int]) -> dict[int, Fused]:
+    """By image id, of those that are `fit`."""
+    fused: dict[int, Fused] = {}
+    for kind, lists in found.items():
+        for near in lists:
+            images = near.image_ids or [image_of[pin] for pin in near.pin_ids if pin in image_of]
+            for rank, image in enumerate((image for image in images if image in fit), 1):
+                shares, whys = fused.setdefault(image, Fused({}, {}))
+                shares[kind] = shares.get(kind, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
+                whys.setdefault(kind, near.why)
+    return fused
 
 
 def _folded(feed: Feed, best: Sequence[int], known: Mapping[int, Face], before: Sequence[int]) -> list[int]:

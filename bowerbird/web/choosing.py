@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 
-import msgspec
-
 from bowerbird.catalog import pins
 from bowerbird.feed import onboard
-from bowerbird.model import EventKind, Pin, Taste
+from bowerbird.model import EventKind, Pin
 from bowerbird.web import acts
 from bowerbird.web.cards import Card, cards
+from bowerbird.web.current import folded
 from bowerbird.web.site import Site
 
 HIDING = (("dislike", "Not my taste"), ("seen", "I see it too often"), ("off-topic", "It does not belong here"))
@@ -19,7 +18,6 @@ HIDING = (("dislike", "Not my taste"), ("seen", "I see it too often"), ("off-top
 
 PATIENCE = 1.5
 """Seconds."""
-_taste = msgspec.json.Decoder(Taste)
 
 FEWEST = 3
 """Choices that a first feed needs."""
@@ -58,15 +56,12 @@ def choose(site: Site, user_id: int, pin_ids: Sequence[int]) -> int:
     site.engines.events.append(
         [acts.act(EventKind.SAVE, user_id, pin.id, "welcome:::", image_id=pin.image.id, choice=True) for pin in chosen]
     )
-    _settled(site, user_id, site.engines.events.end())
+    _settled(site, site.engines.events.end())
     return len(chosen)
 
 
-def _settled(site: Site, user_id: int, offset: int) -> None:
+def _settled(site: Site, offset: int) -> None:
     """Wait a moment for the processors: the first wall should know the choices already."""
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        known = site.engines.metadata.get(f"taste:{user_id}")
-        if known and _taste.decode(known).offset >= offset:
-            return
+    while folded(site.engines) < offset and time.monotonic() < until:
         time.sleep(0.02)
