@@ -72,20 +72,18 @@ WITH told AS (
   ) SEMI JOIN pages USING (user_id, request)
   QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY latest DESC) <= $of_one
   ORDER BY latest DESC LIMIT $latest
-), listed AS (
+), served AS (
   SELECT seq, "at", user_id, request, unnest(CAST(data -> '$.pins' AS BIGINT[])) AS pin_id,
          unnest(CAST(data -> '$.depths' AS BIGINT[])) AS depth,
          unnest(range(json_array_length(data -> '$.pins')::BIGINT)) AS number
   FROM events SEMI JOIN (FROM pages SEMI JOIN wanted USING (user_id, request)) USING (seq)
-), served AS (
-  -- The same page may be asked for again.
-  SELECT * FROM listed QUALIFY row_number() OVER (PARTITION BY user_id, request, pin_id ORDER BY seq) = 1
 ), followed AS (
-  -- The order is the log's: a browser's clock may say anything.
+  -- Under its own request whenever it was, for a browser's clock may say anything; of a page that was asked for again
+  -- the last time.
   SELECT served.seq, served.number, told.kind, told.request = served.request AS here
   FROM told JOIN served USING (user_id, pin_id)
   WHERE told.request = served.request
-     OR (told.kind <> 'impression' AND told.seq > served.seq AND told."at" - served."at" BETWEEN 0 AND $soon)
+     OR (told.kind <> 'impression' AND told."at" - served."at" BETWEEN 0 AND $soon)
   QUALIFY row_number() OVER (PARTITION BY told.seq ORDER BY here DESC, served.seq DESC) = 1
 )
 SELECT min(seq) OVER (PARTITION BY user_id, request) AS list, seq, number, user_id, "at", depth,

@@ -14,8 +14,20 @@ from bowerbird.feed import learn
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.learn import Learned
 from bowerbird.feed.lesson import WORTH
-from bowerbird.ports import Unavailable
+from bowerbird.ports import Floats, Unavailable
 from tests.feed.viewers import FAVOURED, Old, World, looked_at, world
+
+
+class Anyhow:
+    """A ranking by chance."""
+
+    version = "anyhow"
+
+    def __init__(self, dice: np.random.Generator) -> None:
+        self._dice = dice
+
+    def predict(self, features: Floats) -> Floats:
+        return self._dice.random(len(features), np.float32)
 
 
 @cache
@@ -77,6 +89,16 @@ def test_what_is_as_good_as_what_is_in_use_changes_nothing() -> None:
     assert not again.verdict.good
 
 
+def test_better_by_chance_is_seldom_surely_better() -> None:
+    """Of rankings by dice half are better than the other half, and one in forty surely."""
+    given = lived().lesson()
+    by = learn.weights(given, taught().chances)
+    dice = [np.random.default_rng(seed) for seed in range(60)]
+    verdicts = [learn.judge(given, by, Anyhow(one), Anyhow(one)) for one in dice]
+    assert sum(verdict.after > verdict.before for verdict in verdicts) > 15
+    assert sum(verdict.good for verdict in verdicts) < 6
+
+
 def test_hidden_is_worse_than_nothing() -> None:
     given = lived().lesson()
     trait = NAMES.index("trending")
@@ -106,7 +128,7 @@ def test_one_save_far_down_does_not_outweigh_all() -> None:
 
 @pytest.mark.parametrize(("people", "days"), [(0, 1), (1, 1), (3, 10), (60, 1), (9, 60)])
 def test_too_little_is_said_with_how_much_it_takes(people: int, days: int) -> None:
-    given = world(3, max(1, people), days).lesson()
+    given = world(3, max(1, people), days, each=2 + 18 * (people == 9)).lesson()
     given = given.only(np.full(len(given.at), people > 0))
     with pytest.raises(ValueError, match=f"too little to learn from.*It takes {learn.LEAST}, and"):
         learn.learn(given)

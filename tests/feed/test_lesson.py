@@ -149,12 +149,19 @@ def test_what_may_still_follow_is_waited_for(engines: Engines) -> None:
     assert learned(engines, now=START + SOON + 1).acts == 1
 
 
+def test_what_was_not_seen_there_is_not_judged_there(engines: Engines) -> None:
+    """It was found and saved in another way."""
+    found = learned(engines, served([5, 6, 7]), *seen(5, 6), did("save", 5), did("save", 7, request=""))
+    assert worths(found) == {5: WORTH["saved"], 6: 0}
+
+
 def test_nobody_decides_for_all_others(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lessons, "OF_ONE", 3)
     for n in range(8):
         request = f"{n:04x}"
         engines.events.append([served([5, 6], request=request), *seen(5, 6, request=request)])
-        engines.events.append([did("save", 5, request=request)])
+        if n < 4:  # the others were only looked at
+            engines.events.append([did("save", 5, request=request)])
     assert learned(engines).people.tolist() == [ANN] * 3
     monkeypatch.setattr(lessons, "LATEST", 2)
     assert learned(engines).people.tolist() == [ANN] * 2

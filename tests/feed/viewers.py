@@ -25,9 +25,17 @@ START = 1_800_000_000.0
 LIKED = {"taste": 0.3, "walk": 1.6, "affinity": 0.2, "popular": -0.1, "young": 0.9, "creator": 1.5, "rate": 0.4}
 """What people like."""
 FAVOURED = {
-    **{"taste": 1.2, "affinity": 0.9, "recent": 0.8, "words": 0.7, "interests": 0.6, "importance": 0.6, "walk": 0.5},
-    **{"followed": 0.5, "creator": 0.5, "rate": 0.4, "agreement": 0.35, "trending": 0.3, "young": 0.2},
-    **{"popular": 0.12, "fresh": 0.1, "tired": -0.5, "hidden": -1.0},
+    name: weight
+    for weight, names in {
+        1.2: "taste",
+        0.8: "affinity recent",
+        0.6: "words interests importance",
+        0.4: "walk followed creator rate agreement trending",
+        0.15: "young popular fresh",
+        -0.5: "tired",
+        -1.0: "hidden",
+    }.items()
+    for name in names.split()
 }
 """What they were shown first."""
 
