@@ -36,9 +36,7 @@ def rebuild(engines: Engines, folder: Path) -> int:
     return len(pins)
 
 
-@app.command(
-    "rebuild", epilog="Example: `bowerbird rebuild`; `bowerbird serve` does it by itself"
-)
+@app.command("rebuild", epilog="Example: `bowerbird rebuild`; `bowerbird serve` does it by itself")
 def rebuild_now(data: Data = None, parent: Parent = None) -> None:
     """Make anew what all saves teach: the save graph, and which pins go together."""
     from bowerbird.events.reader import Only
