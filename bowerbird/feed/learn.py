@@ -9,7 +9,7 @@ thus known, which are left out when it ranks. Last the new ranking and the one i
 was learned from, each choice weighed by the inverse of how much its place is looked at (Joachims, Swaminathan and
 Schnabel, WSDM 2017).
 
-To learn with such weights is the other way, and takes two or three times the data for as good a ranking: a save far
+To learn with such weights is the other way, and takes about twice the data for as good a ranking: a save far
 down comes seldom and weighs much. Listwise, because a list is what is ranked; LightGBM's own LambdaRank takes weights
 by the row and not by the choice.
 """
