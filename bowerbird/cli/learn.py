@@ -74,7 +74,8 @@ def _roll_back(folder: Path) -> None:
         raise BadSetting("Nothing learned is in use; there is nothing to give up.")
     left = give_up(folder)
     now = f"Version {left[-1].name} is in use again." if left else "Feeds are ranked by fixed weights."
-    out.print(f"Version {used[-1].name} is given up. {now}")
+    again = "The next day's learning may adopt another; BOWERBIRD_LEARN_DAILY=false stops it."
+    out.print(f"Version {used[-1].name} is given up. {now} {again}", soft_wrap=True)
 
 
 def _learn(engines: Engines, folder: Path, dry_run: bool, quiet: bool) -> None:

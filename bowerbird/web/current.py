@@ -84,7 +84,7 @@ class Learned:
             return
         try:
             model = Trees.load(newest) if newest else None
-            log.info("how feeds are ranked has changed", version=model.version if model else "fixed weights")
+            log.info("feeds are ranked anew", by=f"version {model.version}" if model else "fixed weights")
         except ValueError as error:
             model = None
             self._feed.missed["model:failed"] += 1
