@@ -21,10 +21,9 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -33,25 +32,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.recommend import split
+from bench.replay_saves import LIMIT, difference, figure, real
 from bench.replay_site import Site, Viewer, by_viewer, demo
 from bowerbird.catalog import boards
-from bowerbird.feed import affinity, page, rank, sources
-from bowerbird.feed.candidates.affinity import propose as by_affinity
-from bowerbird.feed.candidates.walk import propose as by_walk
+from bowerbird.feed import page, rank, sources
 from bowerbird.feed.compose import SHARES
 from bowerbird.feed.features import NAMES, SOURCES
-from bowerbird.feed.graph import SaveGraph
-from bowerbird.feed.request import Asked, Feed
-from bowerbird.model import Action, Event, EventKind, Taste, Trend
+from bowerbird.model import Event, EventKind, Trend
 
-LIMIT = 25
 SESSIONS, PAGES = 3, 2
 DAY = 86400.0
 ATTENTION = 0.3
 """Of what they would like, people save so much when they meet it; of the rest of it they open so much."""
-PEOPLE = 2000
-"""Of the real saves, that are asked for."""
 
 
 def main() -> None:
@@ -129,28 +121,35 @@ WALLS: dict[str, type[Wall]] = {
 }
 
 
+class View(NamedTuple):
+    """One page, seen by one viewer."""
+
+    world: int
+    viewer: int
+    new: bool
+    page: int
+    hit: float
+    repeated: float
+    apart: float
+    styles: float
+
+
 class Seen:
-    """What was seen of one kind of wall: one row a viewer, one column a page."""
+    """What was seen of one kind of wall."""
 
     def __init__(self) -> None:
-        self.hit: list[list[float]] = []
-        self.apart: list[list[float]] = []
-        self.styles: list[list[float]] = []
-        self.repeated: list[list[float]] = []
-        self.new: list[bool] = []
+        self.views: list[View] = []
         self.covered: list[float] = []
-        self.hits_of: Counter[str] = Counter()
+        self.hits_of: dict[str, float] = defaultdict(float)
         self.shown_of: Counter[str] = Counter()
 
-    def first(self, new: bool | None = None) -> Any:
-        """(viewers,): hits of the very first page."""
-        return np.array(self.hit)[self._some(new), 0]
-
-    def all(self, new: bool | None = None) -> Any:
-        return np.array(self.hit)[self._some(new)].mean(axis=1)
-
-    def _some(self, new: bool | None) -> Any:
-        return np.array([new is None or one == new for one in self.new])
+    def of(self, measure: str = "hit", new: bool | None = None, first: bool = False) -> Any:
+        """(viewers,): the mean of a measure over the pages of each, or of their first one."""
+        by: dict[tuple[int, int], list[float]] = defaultdict(list)
+        for view in self.views:
+            if new in (None, view.new) and not (first and view.page):
+                by[view.world, view.viewer].append(getattr(view, measure))
+        return np.array([np.mean(by[viewer]) for viewer in sorted(by)])
 
 
 class Replay:
@@ -163,44 +162,67 @@ class Replay:
         for seed in self._seeds:
             with tempfile.TemporaryDirectory() as name:
                 site = Site(self._folder, Path(name) / "site", self._newcomers, seed)
-                _replay(site, wall(site, np.random.default_rng(seed)), found, np.random.default_rng(1000 + seed))
+                World(site, wall(site, np.random.default_rng(seed)), seed).live(found)
                 site.close()
         return found
 
 
-def _replay(site: Site, wall: Wall, found: Seen, dice: np.random.Generator) -> None:
-    start, rows = site.now, {int(pin): row for row, pin in enumerate(site.pin_ids)}
-    shown: dict[int, set[int]] = {viewer.user_id: set() for viewer in site.viewers}
-    keeps, covered = by_viewer(site), set()
-    pages: dict[int, list[tuple[float, ...]]] = {viewer.user_id: [] for viewer in site.viewers}
-    for session in range(SESSIONS):
-        site.now = start + session * DAY
-        for number in range(PAGES):
-            for at in dice.permutation(len(site.viewers)).tolist():
-                viewer = site.viewers[at]
-                own = viewer.user_id
-                placed = wall.page(viewer, shown[own] | keeps[own], number == 0)
-                pins = [pin for pin, _, _ in placed]
-                fresh = [rows[pin] for pin in pins if pin not in shown[own]]
-                likes = viewer.likes[fresh].sum() / LIMIT
-                pages[own].append((likes, *_variety(site, [rows[pin] for pin in pins]), 1 - len(fresh) / LIMIT))
-                for pin, source, _ in placed:
-                    found.shown_of[source] += 1
-                    found.hits_of[source] += float(viewer.likes[rows[pin]]) * (pin not in shown[own])  # type: ignore[assignment]
-                shown[own].update(pins)
-                covered |= set(pins) if session == number == 0 else set()
-                site.tell(_does(site, viewer, placed, rows, keeps[own], dice))
-                site.now += 20.0
-        site.learn()
-    for viewer in site.viewers:
-        for column, kept in zip(
-            zip(*pages[viewer.user_id], strict=True),
-            (found.hit, found.apart, found.styles, found.repeated),
-            strict=True,
-        ):
-            kept.append(list(column))
-        found.new.append(viewer.new)
-    found.covered.append(len(covered) / len(rows))
+class World:
+    """People who look at one kind of wall, and what they do with it."""
+
+    def __init__(self, site: Site, wall: Wall, number: int) -> None:
+        self.site, self.wall, self.number = site, wall, number
+        self.dice = np.random.default_rng(1000 + number)
+        self.rows = {int(pin): row for row, pin in enumerate(site.pin_ids)}
+        self.keeps, self.shown = by_viewer(site), defaultdict(set)
+
+    def live(self, found: Seen) -> None:
+        start, covered = self.site.now, set()
+        for number in range(SESSIONS * PAGES):
+            if number % PAGES == 0:
+                self.site.now = start + number // PAGES * DAY
+            for at in self.dice.permutation(len(self.site.viewers)).tolist():
+                placed = self._look(self.site.viewers[at], number, found)
+                covered |= {pin for pin, _, _ in placed} if number == 0 else set()
+                self.site.now += 20.0
+            if number % PAGES == PAGES - 1:
+                self.site.learn()
+        found.covered.append(len(covered) / len(self.rows))
+
+    def _look(self, viewer: Viewer, number: int, found: Seen) -> list[tuple[int, str, str]]:
+        """One page, and what is made of it."""
+        shown, kept = self.shown[viewer.user_id], self.keeps[viewer.user_id]
+        placed = self.wall.page(viewer, shown | kept, number % PAGES == 0)
+        rows = [self.rows[pin] for pin, _, _ in placed]
+        new = [pin not in shown for pin, _, _ in placed]
+        likes = viewer.likes[rows] * new
+        for (_, source, _), like in zip(placed, likes.tolist(), strict=True):
+            found.shown_of[source] += 1
+            found.hits_of[source] += like
+        about = likes.sum() / LIMIT, 1 - sum(new) / LIMIT, *_variety(self.site, rows)
+        found.views.append(View(self.number, viewer.user_id, viewer.new, number, *about))
+        shown.update(pin for pin, _, _ in placed)
+        self.site.tell(self._does(viewer, placed, kept))
+        return placed
+
+    def _does(self, viewer: Viewer, placed: list[tuple[int, str, str]], keeps: set[int]) -> list[Event]:
+        """Looks at all of them, saves some and opens others."""
+        events = []
+        for position, (pin, source, request) in enumerate(placed):
+            at = self.site.now + 0.1 * position
+            where = {"page": "home", "request": request, "position": position, "source": source}
+            events.append(Event(EventKind.IMPRESSION, at, viewer.user_id, pin, where))
+            likes, drawn = viewer.likes[self.rows[pin]], self.dice.random(2)
+            if pin in keeps:
+                continue
+            if drawn[0] < ATTENTION * likes:
+                keeps.add(pin)
+                with self.site.engines.database.write() as conn:
+                    boards.save(conn, viewer.board_id, pin, viewer.user_id)
+                events.append(Event(EventKind.SAVE, at, viewer.user_id, pin, where | {"board_id": viewer.board_id}))
+            elif drawn[1] < ATTENTION * likes:
+                events.append(Event(EventKind.CLOSEUP, at, viewer.user_id, pin, where))
+        return events
 
 
 def _variety(site: Site, rows: list[int]) -> tuple[float, float]:
@@ -208,33 +230,6 @@ def _variety(site: Site, rows: list[int]) -> tuple[float, float]:
     looks, count = site.looks[rows], len(rows)
     alike = (looks.sum(axis=0) @ looks.sum(axis=0) - count) / max(1, count * (count - 1))
     return float(1 - alike), float(len(set(site.styles[rows].tolist())))
-
-
-def _does(
-    site: Site,
-    viewer: Viewer,
-    placed: list[tuple[int, str, str]],
-    rows: dict[int, int],
-    keeps: set[int],
-    dice: np.random.Generator,
-) -> list[Event]:
-    """Looks at all of them, saves some and opens others."""
-    events = []
-    for position, (pin, source, request) in enumerate(placed):
-        at = site.now + 0.1 * position
-        where = {"page": "home", "request": request, "position": position, "source": source}
-        events.append(Event(EventKind.IMPRESSION, at, viewer.user_id, pin, where))
-        likes, drawn = viewer.likes[rows[pin]], dice.random(2)
-        if pin in keeps:
-            continue
-        if drawn[0] < ATTENTION * likes:
-            keeps.add(pin)
-            with site.engines.database.write() as conn:
-                boards.save(conn, viewer.board_id, pin, viewer.user_id)
-            events.append(Event(EventKind.SAVE, at, viewer.user_id, pin, where | {"board_id": viewer.board_id}))
-        elif drawn[1] < ATTENTION * likes:
-            events.append(Event(EventKind.CLOSEUP, at, viewer.user_id, pin, where))
-    return events
 
 
 def table_of(walls: dict[str, Seen]) -> Table:
@@ -246,16 +241,16 @@ def table_of(walls: dict[str, Seen]) -> Table:
     for name, seen in walls.items():
         table.add_row(
             name,
-            figure(seen.first()),
-            f"{seen.first().mean() / peer.first().mean():.2f}",
-            figure(seen.all()),
-            f"{seen.all().mean() / peer.all().mean():.2f}",
-            figure(seen.first(True)),
-            figure(seen.all(True)),
-            f"{np.mean(seen.repeated):.3f}",
+            figure(seen.of(first=True)),
+            f"{seen.of(first=True).mean() / peer.of(first=True).mean():.2f}",
+            figure(seen.of()),
+            f"{seen.of().mean() / peer.of().mean():.2f}",
+            figure(seen.of(new=True, first=True)),
+            figure(seen.of(new=True)),
+            f"{seen.of('repeated').mean():.3f}",
             f"{np.mean(seen.covered):.2f}",
-            figure(np.array(seen.apart).mean(axis=1)),
-            f"{np.mean(seen.styles):.1f}",
+            figure(seen.of("apart")),
+            f"{seen.of('styles').mean():.1f}",
         )
     return table
 
@@ -263,7 +258,7 @@ def table_of(walls: dict[str, Seen]) -> Table:
 def told(walls: dict[str, Seen]) -> str:
     lines = []
     for name in ("trending", "newest"):
-        first, every = (difference(get(walls["feed"]), get(walls[name])) for get in (Seen.first, Seen.all))
+        first, every = (difference(walls["feed"].of(first=f), walls[name].of(first=f)) for f in (True, False))
         lines.append(f"feed less {name}: {first} on first pages, {every} on all")
     feed = walls["feed"]
     lines.append(
@@ -275,8 +270,8 @@ def told(walls: dict[str, Seen]) -> str:
 
 def ablated(replay: Replay, whole: Seen) -> Table:
     table = Table("feed without", "first page", "difference", "all pages", "difference", "cover", "apart", "styles")
-    for name in sources.SOURCES:
-        kept = sources.SOURCES.pop(name)
+    for name, kept in sources.SOURCES.items():
+        sources.SOURCES[name] = lambda _: []
         try:
             _compared(table, f"source {name}", replay.of(Home), whole)
         finally:
@@ -289,8 +284,11 @@ def ablated(replay: Replay, whole: Seen) -> Table:
 
 
 def _compared(table: Table, name: str, seen: Seen, whole: Seen) -> None:
-    cells = [c for get in (Seen.first, Seen.all) for c in (figure(get(seen)), difference(get(seen), get(whole)))]
-    cells += [f"{np.mean(seen.covered):.2f}", f"{np.mean(seen.apart):.2f}", f"{np.mean(seen.styles):.1f}"]
+    cells = []
+    for first in (True, False):
+        ours, theirs = (each.of(first=first) for each in (seen, whole))
+        cells += [figure(ours), difference(ours, theirs)]
+    cells += [f"{np.mean(seen.covered):.2f}", f"{seen.of('apart').mean():.2f}", f"{seen.of('styles').mean():.1f}"]
     table.add_row(name, *cells)
 
 
@@ -309,85 +307,6 @@ class weighted:  # noqa: N801 - it is used as a verb
 
     def __exit__(self, *_: object) -> None:
         rank._WEIGHTS[:], SHARES[:] = self._before, self._shares
-
-
-def figure(values: Any) -> str:
-    return f"{values.mean():.3f} ± {1.96 * values.std() / len(values) ** 0.5:.3f}"
-
-
-def difference(values: Any, peer: Any) -> str:
-    """Of the same viewers."""
-    apart = values - peer
-    return f"{apart.mean():+.3f} ± {1.96 * apart.std() / len(apart) ** 0.5:.3f}"
-
-
-def real(path: Path) -> Table:
-    saves, held = split(path, 1)
-    people, pins = (side.astype(np.int64) + 1 for side in saves.nonzero())  # ids begin with 1
-    feed = Feed(None, lambda *_: [])  # type: ignore[arg-type]
-    learned = affinity.fit(saves)
-    feed.affinity = affinity.Affinity(learned.pin_ids + 1, learned.matrix)
-    with tempfile.TemporaryDirectory() as name:
-        SaveGraph.build(pins, people, 0, Path(name) / "1")
-        feed.graph = SaveGraph.open(Path(name) / "1")
-    popular = np.asarray(saves.sum(axis=0)).ravel()
-    some = np.random.default_rng(2).choice(saves.shape[0], min(PEOPLE, saves.shape[0]), replace=False)
-    results = {name: ([], set()) for name in REAL}
-    for person in some.tolist():
-        kept = saves[person].indices
-        asked = _asked(feed, kept)
-        for name, rank_of in REAL.items():
-            scores = rank_of(asked, popular)
-            scores[kept] = -np.inf
-            best = np.argsort(-scores, kind="stable")[:LIMIT]
-            hits = np.isin(best, held[person]).sum()
-            results[name][0].append((hits / LIMIT, hits / len(held[person])))
-            results[name][1].update(best.tolist())
-    table = Table(
-        "wall", "hit@25", "ratio", "recall@25", "less popular", "cover", title=f"Real saves, {len(some)} people"
-    )
-    peer = np.array(results["most saved"][0])
-    for name, (found, covered) in results.items():
-        hit = np.array(found)
-        table.add_row(
-            name,
-            figure(hit[:, 0]),
-            f"{hit[:, 0].mean() / peer[:, 0].mean():.2f}",
-            figure(hit[:, 1]),
-            difference(hit[:, 0], peer[:, 0]),
-            f"{len(covered) / saves.shape[1]:.2f}",
-        )
-    return table
-
-
-def _asked(feed: Feed, kept: Any) -> Asked:
-    """What is latest is not known, so chance decides."""
-    dice = np.random.default_rng(int(kept.sum()))
-    actions = tuple(Action(EventKind.SAVE, int(pin) + 1, 0, 0.0) for pin in dice.permutation(kept))
-    return Asked(feed, None, 1, 0.0, dice, Taste(0, actions))  # type: ignore[arg-type]
-
-
-def _proposed(asked: Asked, popular: Any, names: tuple[str, ...]) -> Any:
-    """Scores of all pins by the feed's fixed weights, of the columns that are known without pictures."""
-    proposed = np.zeros((len(names), len(popular)), np.float32)
-    for row, name in enumerate(names):
-        for one in BY[name](asked):
-            proposed[row, one.pin_id - 1] = max(one.score, 1e-3)
-    weights = np.array([rank.WEIGHTS[name] for name in names])
-    scores = weights @ proposed + rank.WEIGHTS["agreement"] * np.maximum((proposed > 0).sum(axis=0) - 1, 0)
-    scores += rank.WEIGHTS["popular"] * np.log1p(popular)
-    return np.where(proposed.any(axis=0), scores, -1e6 + popular)
-
-
-BY = {"affinity": by_affinity, "walk": by_walk}
-REAL: dict[str, Callable[[Asked, Any], Any]] = {
-    "affinity and walk, as ranked": lambda asked, popular: _proposed(asked, popular, ("affinity", "walk")),
-    "affinity alone": lambda asked, popular: _proposed(asked, popular, ("affinity",)),
-    "walk alone": lambda asked, popular: _proposed(asked, popular, ("walk",)),
-    "most saved": lambda asked, popular: popular.astype(np.float64),
-    "newest": lambda asked, popular: np.arange(len(popular), dtype=np.float64),
-    "at random": lambda asked, popular: asked.dice.random(len(popular)),
-}
 
 
 if __name__ == "__main__":
