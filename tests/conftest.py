@@ -19,6 +19,15 @@ def engine_missing(name: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def trees() -> None:
+    """LightGBM's wheel has all but OpenMP, which slim images lack."""
+    try:
+        import lightgbm  # noqa: F401
+    except OSError:
+        engine_missing("libgomp1 (OpenMP, for LightGBM)")
+
+
+@pytest.fixture(scope="session")
 def photos() -> list[tuple[Path, str]]:
     """The labelled photographs: (file, label)."""
     if not PHOTOS.exists():

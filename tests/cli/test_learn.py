@@ -18,6 +18,8 @@ from bowerbird.settings import Settings
 from tests.cli.test_commands import bowerbird
 from tests.feed.viewers import events, world
 
+pytestmark = pytest.mark.usefixtures("trees")
+
 LITE = {"BOWERBIRD_ENCODER": "efficientnet-lite0"}
 
 

@@ -17,6 +17,8 @@ from bowerbird.feed.lesson import WORTH
 from bowerbird.ports import Floats, Unavailable
 from tests.feed.viewers import FAVOURED, Old, World, looked_at, world
 
+pytestmark = pytest.mark.usefixtures("trees")
+
 
 class Anyhow:
     """A ranking by chance."""

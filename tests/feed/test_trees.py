@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import pytest
 
@@ -15,6 +14,8 @@ from bowerbird.feed import learn, trees
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.generations import generations, give_up, renewed
 from bowerbird.feed.trees import Nodes, Trees
+
+pytestmark = pytest.mark.usefixtures("trees")
 
 STUMP = Nodes(
     np.array([0], np.int32), np.array([2, -1, -1], np.int32), np.array([0.5, 1.0, 4.0]), np.array([1, 0, 0], np.int32)
@@ -33,6 +34,8 @@ def test_they_score_as_the_library_does() -> None:
     features = dice.standard_normal((3000, len(NAMES))).astype(np.float16).astype(np.float32)
     target = features[:, 0] * features[:, 1] + np.abs(features[:, 2])
     told = {"num_leaves": 31, "use_missing": False, "num_threads": 1, "verbose": -1}
+    import lightgbm
+
     booster = lightgbm.train(told, lightgbm.Dataset(features, target), 60)
     made = Trees(learn._nodes(booster))
     np.testing.assert_allclose(made.predict(features), booster.predict(features), rtol=1e-5, atol=1e-6)
@@ -40,6 +43,8 @@ def test_they_score_as_the_library_does() -> None:
 
 
 def test_a_tree_of_one_leaf() -> None:
+    import lightgbm
+
     booster = lightgbm.train({"verbose": -1}, lightgbm.Dataset(np.zeros((50, len(NAMES))), np.full(50, 3.0)), 2)
     np.testing.assert_allclose(Trees(learn._nodes(booster)).predict(rows(0, 1)), [3, 3])
 
