@@ -79,6 +79,8 @@ class Image(msgspec.Struct, frozen=True):
     """The step that failed, empty unless `state` is failed."""
     error: str = ""
     created_at: float = 0.0
+    original: str = ""
+    """The blob key of the original."""
 
 
 class Rendition(msgspec.Struct, frozen=True):
@@ -162,7 +164,7 @@ class Job(msgspec.Struct, frozen=True):
     """A hint that there is work. The row is the truth: a job lost or doubled does no harm."""
 
     kind: str
-    """`process` (payload: image_id), `fetch` (url, user_id, ...), `purge` (image_id)."""
+    """`process` (payload: image_id), `fetch` (url, user_id, ...), `purge` (image_id), `compare` (image_id)."""
     payload: dict[str, Any]
     id: str = ""
 
@@ -322,6 +324,6 @@ def media_key(rendition: str, media: str) -> str:
     return f"{rendition}/{media[:2]}/{media[2:4]}/{media[4:6]}/{media}.webp"
 
 
-def original_key(sha256: str) -> str:
-    """The blob key of an original."""
-    return f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+def original_key(sha256: str, mark: str = "") -> str:
+    """A blob key for an original. With a new `mark` nobody else ever used it, or will."""
+    return f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}{mark and '-'}{mark}"

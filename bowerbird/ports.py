@@ -63,8 +63,9 @@ class Queue(Protocol):
         """Durable on return."""
         ...
 
-    def receive(self, most: int = 1, visibility: float = 60.0) -> list[Delivery]:
-        """At once; an empty list when nothing waits. `visibility` is in seconds."""
+    def receive(self, most: int = 1, visibility: float = 60.0, wait: float = 0.0) -> list[Delivery]:
+        """An empty list when nothing waits and nothing came within `wait` seconds. `visibility` is in seconds; an
+        engine may round both up to whole ones."""
         ...
 
     def ack(self, delivery: Delivery) -> None: ...
@@ -78,6 +79,10 @@ class Queue(Protocol):
         ...
 
     def parked(self, most: int = 100) -> list[Parked]: ...
+    def parked_depth(self) -> int:
+        """How many are parked, without looking at them; approximate."""
+        ...
+
     def retry(self, job_ids: Sequence[str] | None = None) -> int:
         """Send parked jobs again with their tries at zero (all of them for None); how many."""
         ...
@@ -93,8 +98,9 @@ class Metadata(Protocol):
         """Keys that are not there are left out."""
         ...
 
-    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
-        """`ttl` in seconds; what has expired is not returned."""
+    def put(self, key: str, value: bytes, ttl: float | None = None, durable: bool = True) -> None:
+        """`ttl` in seconds; what has expired is not returned. With `durable` false a power cut may undo it, where that
+        is cheaper; the death of a process does not."""
         ...
 
     def put_many(self, values: Mapping[str, bytes], ttl: float | None = None) -> None:
@@ -110,8 +116,29 @@ class Metadata(Protocol):
         live under different keys."""
         ...
 
+    def documents(self) -> Iterator[tuple[str, bytes, float | None]]:
+        """Every key, its document and the seconds it has left (None: it stays), in no order. What is written meanwhile
+        may or may not show."""
+        ...
+
+    def counters(self) -> Iterator[tuple[str, dict[str, int]]]:
+        """Every key that has counters, likewise."""
+        ...
+
     def delete(self, keys: Iterable[str]) -> None: ...
     def close(self) -> None: ...
+
+
+class LeftOut(NamedTuple):
+    """A reader of the database that is not asked now."""
+
+    number: int
+    """In the order of the setting, from 1."""
+    plain: str
+    """Why, in words that name no host: it is down, does not answer, or is behind."""
+    where: str
+    why: str
+    """In the engine's words."""
 
 
 class Database(Protocol):
@@ -125,17 +152,67 @@ class Database(Protocol):
         """One transaction: committed at the end, rolled back on an exception."""
         ...
 
+    def position(self) -> str:
+        """As far as this process has written, as a word for `catch_up`; empty where no read may lag."""
+        ...
+
+    def catch_up(self, position: str) -> None:
+        """What this context (a request) reads from now on has all up to there. What is no position asks for nothing."""
+        ...
+
+    def left_out(self) -> list[LeftOut]:
+        """Readers that are not asked now; asks nobody."""
+        ...
+
     def close(self) -> None: ...
 
 
 class Cache(Protocol):
-    """Bytes that may vanish at any time. Never raises: a dead cache is a slow page, not an error."""
+    """Bytes that may vanish at any time. A dead cache is a slow page, not an error: only `ping` raises."""
+
+    @property
+    def errors(self) -> int:
+        """Calls that did not reach it, since it was opened."""
+        ...
 
     def get(self, key: str) -> bytes | None: ...
-    def put(self, key: str, value: bytes, ttl: float) -> None: ...
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Asked once for all; keys that are not there are left out."""
+        ...
+
+    def put(self, key: str, value: bytes, ttl: float) -> None:
+        """`ttl` in seconds; an engine may count whole ones only."""
+        ...
+
+    def put_many(self, values: Mapping[str, bytes], ttl: float) -> None: ...
+    def put_new(self, key: str, value: bytes, ttl: float) -> bool:
+        """Only where nothing is; whether it was written. A dead cache says yes, for nobody else hears a no."""
+        ...
+
     def delete(self, keys: Iterable[str]) -> None: ...
     def hit(self, key: str, window: float) -> int:
-        """Count one more hit on `key`; how many within this window of seconds (rate limits)."""
+        """Count one more hit on `key`; how many within this window of seconds (rate limits). While the cache is dead
+        each process counts for itself: a limit lets more through then, and never shuts anyone out."""
+        ...
+
+    def ping(self) -> None:
+        """Raises `Unavailable` with why it is not in use: for `/readyz` and the doctor."""
+        ...
+
+
+class Lead(Protocol):
+    """A wish to be the one process, on any machine, that does something: granted when it can be, and it may be lost."""
+
+    def held(self) -> bool:
+        """Whether it is ours now: to be asked again right before anything that only one may do."""
+        ...
+
+    def done(self, offset: int) -> None:
+        """What is done up to there, for those who watch the engine; nothing rests on it."""
+        ...
+
+    def close(self) -> None:
+        """Another may have it."""
         ...
 
 
@@ -145,6 +222,11 @@ class EventLog(Protocol):
     def append(self, events: Sequence[Event]) -> None: ...
     def read(self, after: int, most: int = 1000) -> list[Event]:
         """Events with an offset above `after`, oldest first; an empty list when there are none."""
+        ...
+
+    def begin(self, after: int) -> None:
+        """Have a log that never had an event give its first one the offset above `after`: what was folded of another
+        log stays folded. Raises `ValueError` for one that had any."""
         ...
 
     def end(self) -> int:
@@ -157,6 +239,10 @@ class EventLog(Protocol):
 
     def bytes(self) -> int:
         """What the log takes; approximate."""
+        ...
+
+    def lead(self, name: str) -> Lead:
+        """A wish to be the only one that does `name` with this log. One that dies is followed by another."""
         ...
 
     def close(self) -> None: ...
@@ -200,6 +286,10 @@ class Vectors(Protocol):
         ...
 
     def __len__(self) -> int: ...
+    def drop(self) -> None:
+        """Close it, and remove all that it kept. For an index that no process asks any more."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds to wait for another writer."""
+MAPPED = 1 << 30
+"""Bytes of a file, from its beginning, that readers see where the system keeps them in memory, for all processes; else
+each connection copies each page that it looks at. If the disk fails there the process dies, and another is started."""
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
@@ -45,6 +48,14 @@ def connect(path: Path, durable: bool = True) -> sqlite3.Connection:
         raise Unavailable(f"{path}: {error.strerror}") from error
     except sqlite3.Error as error:
         raise unavailable(error, path) or error from error
+    return connection
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that only reads. Raises `Unavailable`."""
+    connection = connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA mmap_size = {MAPPED}")
     return connection
 
 
@@ -99,15 +110,15 @@ class File:
     def read(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         """The rows of one statement. Raises `Unavailable`."""
         try:
-            reader = self._readers.pop()
+            connection = self._readers.pop()
         except IndexError:
-            reader = connect(self._path)
+            connection = reader(self._path)
         try:
-            rows = reader.execute(sql, values).fetchall()
+            rows = connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            reader.close()
+            connection.close()
             raise unavailable(error, self._path) or error from error
-        self._readers.append(reader)
+        self._readers.append(connection)
         return rows
 
     def write(self, work: Callable[[sqlite3.Connection], T], durable: bool = True) -> T:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bowerbird.adapters.blobs.keys import checked, folders_of
 from bowerbird.ports import Missing, Unavailable
 
-_KEY = re.compile(r"[a-z0-9._-]{1,255}(/[a-z0-9._-]{1,255})*")
 _DRAFTS = "~drafts"
 """Where files lie while they are being written; `~` is in no key."""
 
@@ -64,10 +63,9 @@ class Folder:
                     path.unlink()
 
     def keys(self, prefix: str = "") -> Iterator[str]:
-        if prefix:
-            self._path(prefix.removesuffix("/"))
+        above = folders_of(prefix)
         with self._named():
-            yield from self._walk(self._root / prefix.rpartition("/")[0], prefix)
+            yield from self._walk(self._root / above, prefix)
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[str]:
         try:
@@ -93,9 +91,7 @@ class Folder:
         _sync(target.parent)
 
     def _path(self, key: str) -> Path:
-        if len(key) > 1024 or not _KEY.fullmatch(key) or not {".", ".."}.isdisjoint(key.split("/")):
-            raise ValueError(f"{key[:100]!r} is no key: relative paths of [a-z0-9._-/] up to 1,024 characters are")
-        return self._root / key
+        return self._root / checked(key)
 
     def _sweep(self) -> None:
         for draft in self._drafts.iterdir():

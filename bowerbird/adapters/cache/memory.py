@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 _OVERHEAD = 250
 """Bytes that an entry takes beside its key and value, as measured."""
@@ -17,6 +17,8 @@ class MemoryCache:
     """`hit` counts within windows that begin with a key's first hit. They are kept apart from the
     values, so that a flood of values cannot make a rate limit forget."""
 
+    errors = 0
+
     def __init__(self, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._max = max_bytes
         self._bytes = 0
@@ -27,24 +29,28 @@ class MemoryCache:
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
-            value, expires = self._entries.get(key, (None, 0.0))
-            if value is None:
-                return None
-            if expires <= self._clock():
-                self._drop(key)
-                return None
-            self._entries.move_to_end(key)
-            return value
+            return self._get(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
+        with self._lock:
+            found = {key: self._get(key) for key in keys}
+        return {key: value for key, value in found.items() if value is not None}
 
     def put(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:
-            self._drop(key)
-            if ttl <= 0 or _size(key, value) > self._max:
-                return
-            self._entries[key] = (bytes(value), self._clock() + ttl)
-            self._bytes += _size(key, value)
-            while self._bytes > self._max:
-                self._drop(next(iter(self._entries)))
+            self._put(key, value, ttl)
+
+    def put_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        with self._lock:
+            for key, value in values.items():
+                self._put(key, value, ttl)
+
+    def put_new(self, key: str, value: bytes, ttl: float) -> bool:
+        with self._lock:
+            if self._get(key) is not None:
+                return False
+            self._put(key, value, ttl)
+            return True
 
     def delete(self, keys: Iterable[str]) -> None:
         with self._lock:
@@ -63,6 +69,28 @@ class MemoryCache:
             if len(self._counts) > _MOST_COUNTS or self._counts[oldest][1] <= now:
                 del self._counts[oldest]
             return count + 1
+
+    def ping(self) -> None:
+        """It is always there."""
+
+    def _get(self, key: str) -> bytes | None:
+        value, expires = self._entries.get(key, (None, 0.0))
+        if value is None:
+            return None
+        if expires <= self._clock():
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return value
+
+    def _put(self, key: str, value: bytes, ttl: float) -> None:
+        self._drop(key)
+        if ttl <= 0 or _size(key, value) > self._max:
+            return
+        self._entries[key] = (bytes(value), self._clock() + ttl)
+        self._bytes += _size(key, value)
+        while self._bytes > self._max:
+            self._drop(next(iter(self._entries)))
 
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from bowerbird.adapters import sqlite_file
-from bowerbird.ports import Unavailable
+from bowerbird.ports import LeftOut, Unavailable
 
 
 class SqliteDatabase:
@@ -53,6 +54,17 @@ class SqliteDatabase:
             self._writing.now = False
             self._turn.release()
 
+    def position(self) -> str:
+        """Empty: every process reads the newest commit."""
+        return ""
+
+    def catch_up(self, position: str) -> None:
+        """There is nothing to catch up with."""
+
+    def left_out(self) -> list[LeftOut]:
+        """It has no readers."""
+        return []
+
     def close(self) -> None:
         self._readers.dispose()
         self._writers.dispose()
@@ -66,12 +78,6 @@ class SqliteDatabase:
 
 
 def _engine(path: Path, writes: bool, pool_size: int) -> sa.Engine:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite_file.connect(path)
-        if not writes:
-            connection.execute("PRAGMA query_only = ON")
-        return connection
-
     def begin(connection: sa.Connection) -> None:
         raw = connection.connection.driver_connection
         assert isinstance(raw, sqlite3.Connection)
@@ -80,6 +86,7 @@ def _engine(path: Path, writes: bool, pool_size: int) -> sa.Engine:
         else:
             raw.execute("BEGIN")
 
+    connect = partial(sqlite_file.connect if writes else sqlite_file.reader, path)
     engine = sa.create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, pool_size=pool_size, max_overflow=-1, pool_use_lifo=True
     )

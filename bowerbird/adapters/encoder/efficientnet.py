@@ -19,7 +19,7 @@ from bowerbird.ports import Seen
 if TYPE_CHECKING:
     from bowerbird.ports import Floats, Pixels
 
-RECIPE = 1
+RECIPE = 2
 """Raise it with any change to graph.py that changes the vectors; a new one is a new index."""
 
 BATCH = 8

@@ -104,17 +104,17 @@ def build(weights: Weights, variant: str) -> bytes:
 
 
 def _pool(graph: Graph, x: str, variant: str) -> str:
-    """The generalised mean of power 2 (Radenović et al. 2018) over the map, the middle weighing most.
+    """The generalised mean of power 3/2 (Radenović et al. 2018) over the map, the middle weighing most.
 
     It listens more to where a feature is strong; and a subject is more often in the middle.
     """
     side = math.ceil(SHAPES[variant].size / REDUCTION)
     bell = np.exp(-(np.linspace(-1, 1, side) ** 2) / 2)
     weight = np.outer(bell, bell)[None, None] / bell.sum() ** 2
-    squares = graph.node("Mul", [x, x], "squares")
-    weighted = graph.node("Mul", [squares, graph.constant("centre", weight.astype(np.float32))], "weighted")
+    raised = graph.node("Mul", [x, graph.node("Sqrt", [x], "roots")], "raised")
+    weighted = graph.node("Mul", [raised, graph.constant("centre", weight.astype(np.float32))], "weighted")
     summed = graph.node("ReduceSum", [weighted, graph.constant("axes", np.array([2, 3]))], "summed", keepdims=0)
-    return graph.node("Sqrt", [summed], "pooled")
+    return graph.node("Pow", [summed, graph.constant("lower", np.float32(2 / 3))], "pooled")
 
 
 def network(graph: Graph, weights: Weights, variant: str) -> tuple[str, str]:

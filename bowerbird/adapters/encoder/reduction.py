@@ -14,17 +14,20 @@ Doubles = NDArray[np.float64]
 
 
 def directions(weights: Mapping[str, NDArray[Any]], last: str, dim: int) -> Doubles:
-    """(features, dim), orthonormal: the span in which the classes differ most over pictures as they come.
+    """(features, dim), orthonormal: the span in which pictures as they come differ most, as much by the features
+    themselves as by what tells the classes apart.
 
-    Those are the principal components of the logits, and they need the covariance of the features. Batch
-    normalisation has kept the moments of what goes into the last two layers, so it follows without data.
-    `last` names the block before the head.
+    Those are principal components, and they need the covariance of the features. Batch normalisation has kept the
+    moments of what goes into the last two layers, so it follows without data. `last` names the block before the head.
     """
     classifier = weights["_fc.weight"].astype(np.float64)
     classifier -= classifier.mean(0)
-    towards = _covariance(weights, last) @ classifier.T
-    _, main = eigh(classifier @ towards, subset_by_index=[len(classifier) - dim, len(classifier) - 1])
-    basis, _ = np.linalg.qr(towards @ main[:, ::-1])
+    telling = classifier.T @ classifier
+    metric = np.eye(len(telling)) + telling * (len(telling) / np.trace(telling))  # equal shares
+    variances, axes = eigh(_covariance(weights, last))
+    root = axes * np.sqrt(np.maximum(variances, 0))
+    _, main = eigh(root.T @ metric @ root, subset_by_index=[len(root) - dim, len(root) - 1])
+    basis, _ = np.linalg.qr(root @ main[:, ::-1])
     # LAPACKs differ in the signs they give, and vectors made on two machines must be comparable.
     signs = np.sign(basis[np.abs(basis).argmax(0), np.arange(dim)])
     chosen: Doubles = basis * signs

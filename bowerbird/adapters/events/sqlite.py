@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
@@ -28,6 +30,7 @@ class SqliteEvents:
     """Offsets have no gaps, and none shows before a lower one: there is one writer at a time."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file = File(path, _SCHEMA)
         self._file.write(_with_ids)
 
@@ -45,6 +48,14 @@ class SqliteEvents:
             for kind, at, user, pin, data, seq, id_ in rows
         ]
 
+    def begin(self, after: int) -> None:
+        def begin(db: Connection) -> None:
+            if db.execute("SELECT 1 FROM sqlite_sequence WHERE name = 'events'").fetchone():
+                raise ValueError("this log has had events")
+            db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)", (after,))
+
+        self._file.write(begin)
+
     def end(self) -> int:
         # The sequence remembers what was trimmed; it has no row before the first event.
         return int(self._file.read("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0)")[0][0])
@@ -57,8 +68,33 @@ class SqliteEvents:
         of = "pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
         return int(self._file.read(f"{used} FROM {of}")[0][0])
 
+    def lead(self, name: str) -> FileLead:
+        return FileLead(self._path.with_name(f"{name}.lock"))
+
     def close(self) -> None:
         self._file.close()
+
+
+class FileLead:
+    """The lock of a file: among the processes of one machine, as is all of SQLite. The kernel lets go of the dead."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = path.open("w")
+        self._mine = False
+
+    def held(self) -> bool:
+        if not self._mine and not self._lock.closed:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._mine = True
+        return self._mine
+
+    def done(self, offset: int) -> None:
+        pass
+
+    def close(self) -> None:
+        self._mine = False
+        self._lock.close()
 
 
 def _with_ids(db: Connection) -> None:

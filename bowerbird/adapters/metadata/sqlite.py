@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from sqlite3 import Connection
 
 import msgspec
 
+from bowerbird.adapters.metadata.limits import checked, sized
 from bowerbird.adapters.sqlite_file import File
 
-MAX_VALUE = 400_000
-MAX_KEY = 1024
-"""In bytes."""
+PAGE = 500
+"""Documents read at once when all are."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -43,7 +43,7 @@ class SqliteMetadata:
 
     def get(self, key: str) -> bytes | None:
         sql = "SELECT value FROM documents WHERE key = ? AND (expires IS NULL OR expires > ?)"
-        rows = self._file.read(sql, (_checked(key), self._clock()))
+        rows = self._file.read(sql, (checked(key), self._clock()))
         return rows[0][0] if rows else None
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
@@ -53,21 +53,21 @@ class SqliteMetadata:
         )
         return dict(self._file.read(sql, (_listed(keys), self._clock())))
 
-    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+    def put(self, key: str, value: bytes, ttl: float | None = None, durable: bool = True) -> None:
         now = self._clock()
-        row = (_checked(key), _sized(value), None if ttl is None else now + ttl)
+        row = (checked(key), sized(value), None if ttl is None else now + ttl)
 
         def put(db: Connection) -> None:
             db.execute(_PUT, row)
             if ttl is not None:
                 _sweep(db, now)
 
-        self._file.write(put)
+        self._file.write(put, durable)
 
     def put_many(self, values: Mapping[str, bytes], ttl: float | None = None) -> None:
         now = self._clock()
         expires = None if ttl is None else now + ttl
-        rows = [(_checked(key), _sized(value), expires) for key, value in values.items()]
+        rows = [(checked(key), sized(value), expires) for key, value in values.items()]
 
         def put(db: Connection) -> None:
             db.executemany(_PUT, rows)
@@ -82,7 +82,7 @@ class SqliteMetadata:
             "INSERT INTO documents (key, value) VALUES (?, ?) ON CONFLICT (key)"
             " DO UPDATE SET value = excluded.value, expires = NULL WHERE expires <= ?"
         )
-        row = (_checked(key), _sized(value), self._clock())
+        row = (checked(key), sized(value), self._clock())
         return self._file.write(lambda db: db.execute(sql, row).rowcount == 1)
 
     def add(self, key: str, fields: Mapping[str, int]) -> dict[str, int]:
@@ -90,12 +90,32 @@ class SqliteMetadata:
             "INSERT INTO counters (key, field, value) VALUES (?, ?, ?) ON CONFLICT (key, field)"
             " DO UPDATE SET value = value + excluded.value RETURNING value"
         )
-        _checked(key)
+        checked(key)
 
         def add(db: Connection) -> dict[str, int]:
             return {field: db.execute(sql, (key, field, n)).fetchone()[0] for field, n in fields.items()}
 
         return self._file.write(add)
+
+    def documents(self) -> Iterator[tuple[str, bytes, float | None]]:
+        sql = (
+            "SELECT key, value, expires FROM documents WHERE key > ? AND (expires IS NULL OR expires > ?)"
+            " ORDER BY key LIMIT ?"
+        )
+        last = ""
+        while some := self._file.read(sql, (last, now := self._clock(), PAGE)):
+            for key, value, expires in some:
+                yield key, value, None if expires is None else expires - now
+            last = some[-1][0]
+
+    def counters(self) -> Iterator[tuple[str, dict[str, int]]]:
+        keys = "SELECT DISTINCT key FROM counters WHERE key > ? ORDER BY key LIMIT ?"
+        fields = "SELECT field, value FROM counters WHERE key = ?"
+        last = ""
+        while some := self._file.read(keys, (last, PAGE)):
+            for (key,) in some:
+                yield key, dict(self._file.read(fields, (key,)))
+            last = some[-1][0]
 
     def delete(self, keys: Iterable[str]) -> None:
         gone = _listed(list(keys))
@@ -117,18 +137,4 @@ def _sweep(db: Connection, now: float, writes: int = 1) -> None:
 
 
 def _listed(keys: Sequence[str]) -> bytes:
-    return msgspec.json.encode([_checked(key) for key in keys])
-
-
-def _checked(key: str) -> str:
-    if not 0 < len(key.encode()) <= MAX_KEY:
-        raise ValueError(f"a key has 1 to {MAX_KEY} bytes, not {len(key.encode())}")
-    if "\0" in key:
-        raise ValueError("a key has no NUL")
-    return key
-
-
-def _sized(value: bytes) -> bytes:
-    if len(value) > MAX_VALUE:
-        raise ValueError(f"a document has at most {MAX_VALUE} bytes, not {len(value)}")
-    return value
+    return msgspec.json.encode([checked(key) for key in keys])

@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any
 
-import msgspec
-
+from bowerbird.adapters.queue.rows import SILENT, encoded, job_of, receipt
 from bowerbird.adapters.sqlite_file import File
 from bowerbird.model import MAX_TRIES, Delivery, Job, Parked
 
@@ -38,7 +36,8 @@ CREATE TABLE IF NOT EXISTS parked (
 CREATE INDEX IF NOT EXISTS parked_id ON parked (id)
 """
 
-_SILENT = "its worker never reported back: it died, or took longer than the visibility time"
+LOOK_AGAIN = 0.1
+"""Seconds between two looks into an empty queue."""
 
 
 class SqliteQueue:
@@ -51,14 +50,20 @@ class SqliteQueue:
 
     def send(self, jobs: Sequence[Job]) -> None:
         due = self._clock()
-        rows = [(job.id or os.urandom(16).hex(), job.kind, _encode(job.payload), due) for job in jobs]
+        rows = [(job.id or os.urandom(16).hex(), job.kind, encoded(job.payload), due) for job in jobs]
         if rows:
             insert = "INSERT INTO jobs (id, kind, payload, due) VALUES (?, ?, ?, ?)"
             self._file.write(lambda db: db.executemany(insert, rows))
 
-    def receive(self, most: int = 1, visibility: float = 60.0) -> list[Delivery]:
+    def receive(self, most: int = 1, visibility: float = 60.0, wait: float = 0.0) -> list[Delivery]:
         if most < 1 or visibility <= 0:
             raise ValueError(f"cannot receive {most} jobs for {visibility} s")
+        until = time.monotonic() + wait
+        while not (found := self._ready(most, visibility)) and (left := until - time.monotonic()) > 0:
+            time.sleep(min(LOOK_AGAIN, left))
+        return found
+
+    def _ready(self, most: int, visibility: float) -> list[Delivery]:
         now = self._clock()
         # Idle workers ask often; asking must not take the write lock.
         if not self._file.read("SELECT 1 FROM jobs WHERE due <= ? LIMIT 1", (now,)):
@@ -66,17 +71,17 @@ class SqliteQueue:
         return self._file.write(lambda db: _deliver(db, now, most, visibility), durable=False)
 
     def ack(self, delivery: Delivery) -> None:
-        receipt = _receipt(delivery)
-        self._file.write(lambda db: db.execute("DELETE FROM jobs WHERE seq = ? AND tries = ?", receipt), durable=False)
+        row = receipt(delivery)
+        self._file.write(lambda db: db.execute("DELETE FROM jobs WHERE seq = ? AND tries = ?", row), durable=False)
 
     def extend(self, delivery: Delivery, visibility: float) -> None:
-        change = (self._clock() + visibility, *_receipt(delivery))
+        change = (self._clock() + visibility, *receipt(delivery))
         update = "UPDATE jobs SET due = ? WHERE seq = ? AND tries = ?"
         self._file.write(lambda db: db.execute(update, change), durable=False)
 
     def fail(self, delivery: Delivery, error: str, delay: float = 0.0) -> None:
         now = self._clock()
-        seq, tries = _receipt(delivery)
+        seq, tries = receipt(delivery)
 
         def give_back(db: Connection) -> None:
             update = "UPDATE jobs SET due = ?, error = ? WHERE seq = ? AND tries = ?"
@@ -93,10 +98,13 @@ class SqliteQueue:
         rows = self._file.read(
             "SELECT id, kind, payload, error, tries, at FROM parked ORDER BY at DESC LIMIT ?", (most,)
         )
-        return [Parked(_job(row[:3]), *row[3:]) for row in rows]
+        return [Parked(job_of(row[:3]), *row[3:]) for row in rows]
+
+    def parked_depth(self) -> int:
+        return int(self._file.read("SELECT count(*) FROM parked")[0][0])
 
     def retry(self, job_ids: Sequence[str] | None = None) -> int:
-        wanted, ids = ("1", ()) if job_ids is None else ("id IN (SELECT value FROM json_each(?))", (_encode(job_ids),))
+        wanted, ids = ("1", ()) if job_ids is None else ("id IN (SELECT value FROM json_each(?))", (encoded(job_ids),))
         due = self._clock()
 
         def send_again(db: Connection) -> int:
@@ -122,30 +130,12 @@ def _deliver(db: Connection, now: float, most: int, visibility: float) -> list[D
         (now + visibility, now, most),
     ).fetchall()
     # A row is delivered only once with the same count, so the two together name a delivery.
-    return [Delivery(_job(row[:3]), f"{row[3]}:{row[4]}", row[4]) for row in rows]
+    return [Delivery(job_of(row[:3]), f"{row[3]}:{row[4]}", row[4]) for row in rows]
 
 
 def _park(db: Connection, seq: int, now: float) -> None:
     db.execute(
         "INSERT INTO parked SELECT seq, id, kind, payload, tries, iif(error = '', ?, error), ? FROM jobs WHERE seq = ?",
-        (_SILENT, now, seq),
+        (SILENT, now, seq),
     )
     db.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
-
-
-def _receipt(delivery: Delivery) -> tuple[int, int]:
-    seq, _, tries = delivery.receipt.partition(":")
-    if not (seq.isdecimal() and tries.isdecimal()):
-        raise ValueError(f"{delivery.receipt!r} is no receipt of this queue")
-    return int(seq), int(tries)
-
-
-def _job(row: Sequence[Any]) -> Job:
-    return Job(kind=row[1], payload=msgspec.json.decode(row[2]), id=row[0])
-
-
-def _encode(payload: object) -> bytes:
-    try:
-        return msgspec.json.encode(payload)
-    except TypeError as error:
-        raise ValueError(f"a job's payload must be JSON: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,15 +15,13 @@ import numpy as np
 
 from bowerbird.adapters.vectors.generation import Generation
 from bowerbird.adapters.vectors.log import current, locked
-from bowerbird.adapters.vectors.rows import known_ids, unit_rows
+from bowerbird.adapters.vectors.rows import known_ids, known_k, unit_rows
 from bowerbird.ports import Found, Unavailable
 
 if TYPE_CHECKING:
     from bowerbird.ports import Floats, Ints
 
 BUILD = "bowerbird.adapters.vectors.build"
-MOST = 10_000
-"""Neighbours one query may ask for."""
 STALE = 0.05
 """Share of the indexed rows that may be new or dead before the index is built again."""
 PATIENCE = 2.0
@@ -70,10 +69,9 @@ class FaissVectors:
                 self._append(-known, np.empty((0, self.dim), np.float32))
 
     def search(self, queries: Floats, k: int) -> Found:
-        """Raises `ValueError` for queries that are not unit float32 and a `k` outside 1..`MOST`."""
+        """Raises `ValueError` for queries that are not unit float32 and a `k` outside 1..`rows.MOST`."""
         queries = unit_rows(queries, self.dim)
-        if not 1 <= k <= MOST:
-            raise ValueError(f"k is {k}; it must be within 1 and {MOST}")
+        known_k(k)
         with self._mutex:
             live = self._fresh(wait=False)
         return Found(*live.search(queries, k, self.effort))
@@ -101,6 +99,19 @@ class FaissVectors:
     def __len__(self) -> int:
         with self._mutex:
             return self._fresh().alive
+
+    def drop(self) -> None:
+        self.close()
+        # Out of the way first, so that a build under way elsewhere adds nothing to what is being removed.
+        away = self._folder.with_name(f"{self._folder.name}.dropped")
+        try:
+            shutil.rmtree(away, ignore_errors=True)
+            self._folder.rename(away)
+            shutil.rmtree(away)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise Unavailable(f"vectors: {self._folder} cannot be removed ({error.strerror})") from error
 
     def close(self) -> None:
         """Ends a build under way; the next process to open the folder starts it again."""

@@ -7,9 +7,12 @@ one in use, and every process looks at it with each call, so that a switch needs
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +25,8 @@ from bowerbird.ports import Found, Projection, Unavailable, Vectors
 if TYPE_CHECKING:
     from bowerbird.ports import Floats, Ints
 
+GRACE = 60.0
+"""Seconds for which a call that began before a switch may still be under way."""
 BATCH = 4096
 """Rows projected at a time."""
 
@@ -36,7 +41,7 @@ class Told(NamedTuple):
     """What the small file says."""
 
     stack: list[int]
-    """Versions adopted and not given up; the last one is in use."""
+    """The version in use, last, and before it the one to go back to."""
     last: int
     """The highest number ever adopted."""
 
@@ -86,6 +91,12 @@ class LearnedVectors:
     def __len__(self) -> int:
         return len(self.plain)
 
+    def drop(self) -> None:
+        for version in self._versions():
+            self._open_index(version).drop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.plain.drop()
+
     def close(self) -> None:
         with self._lock:
             if self._live:
@@ -128,13 +139,30 @@ class LearnedVectors:
         if not (self._folder / f"{version}.npz").exists():
             raise ValueError(f"there is no version {version}")
         told = self._told()
-        self._tell(Told([*told.stack, version], max(told.last, version)))
+        self._note_end(told)
+        self._tell(Told([*told.stack[-1:], version], max(told.last, version)))
 
     def back(self) -> int:
         """Give up the version in use for the one before it; its number, 0 for none."""
         told = self._told()
+        self._note_end(told)
         self._tell(Told(told.stack[:-1], told.last))
         return self.version
+
+    def forget(self) -> list[int]:
+        """Drop the indexes that nobody asks any more: of all versions but the one in use and the one before it, once
+        they were out of use for `GRACE`. Their numbers; what is away is left for the next time."""
+        told = self._told()
+        gone = []
+        for version in self._versions():
+            kept = self._folder / f"{version}.npz"
+            if version in told.stack or version > told.last or time.time() - kept.stat().st_mtime < GRACE:
+                continue
+            with contextlib.suppress(Unavailable):
+                self._open_index(version).drop()
+                kept.unlink()
+                gone.append(version)
+        return gone
 
     def catch_up(self, ids: Ints) -> int:
         """Add those of these pictures that the version in use lacks, as one does whose process had not noticed a
@@ -156,6 +184,16 @@ class LearnedVectors:
             filled += int(there.sum())
             report(min(start + BATCH, len(ids)), len(ids))
         return filled
+
+    def _versions(self) -> list[int]:
+        """All that were prepared and not dropped."""
+        return sorted(int(path.stem) for path in self._folder.glob("*.npz"))
+
+    def _note_end(self, told: Told) -> None:
+        """The time of a version's file says when it went out of use."""
+        with contextlib.suppress(FileNotFoundError):
+            for version in told.stack[-1:]:
+                os.utime(self._folder / f"{version}.npz")
 
     def _told(self) -> Told:
         try:
@@ -181,8 +219,10 @@ class LearnedVectors:
         if stamp != self._stamp:
             with self._lock:
                 if stamp != self._stamp:
-                    self._live = self._opened()
+                    before, self._live = self._live, self._opened()
                     self._stamp = stamp
+                    if before is not None:
+                        _close_later(before.learned)
         return self._live
 
     def _opened(self) -> Live | None:
@@ -199,3 +239,10 @@ class LearnedVectors:
                 "without it"
             ) from error
         return Live(version, projection, self._open_index(version))
+
+
+def _close_later(index: Vectors) -> None:
+    """Another thread may be in the midst of it."""
+    timer = threading.Timer(GRACE, index.close)
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,48 @@
+"""How many rows an engine holds, for callers that ask with every search."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+FRESH = 1.0
+"""Seconds for which a count is believed."""
+SHARE = 0.05
+"""Of a process's time that counting may take: where it is slow it is done less often."""
+
+
+class Tally:
+    """What this process changes is counted at once, what others change within `FRESH` seconds or so."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._rows = 0
+        self._until = 0.0
+        self._changes = 0
+
+    def rows(self) -> int:
+        with self._lock:
+            if time.monotonic() < self._until:
+                return self._rows
+            before = self._changes
+        start = time.monotonic()
+        rows = self._count()
+        took = time.monotonic() - start
+        with self._lock:
+            if before == self._changes:  # else a change may or may not be in what was counted
+                self._rows = rows
+                self._until = time.monotonic() + max(FRESH, took / SHARE)
+        return rows
+
+    def changed(self, by: int) -> None:
+        with self._lock:
+            self._changes += 1
+            self._rows = max(0, self._rows + by)  # others may have added what is removed here
+
+    def forget(self) -> None:
+        """Something changed, by how much is not known."""
+        with self._lock:
+            self._changes += 1
+            self._until = 0.0
