@@ -6,6 +6,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from sqlalchemy import Connection, Select
 
 from bowerbird.catalog import Forbidden, NotFound, settle
 from bowerbird.catalog import users as users_of
-from bowerbird.catalog.rows import clean, insert_new
+from bowerbird.catalog.listed import listed
+from bowerbird.catalog.rows import clean, insert_new, typed
 from bowerbird.catalog.saves import may_write, save, save_all, unsave
-from bowerbird.catalog.sight import board_seen_by, pin_seen_by
+from bowerbird.catalog.sight import VIEWER, board_seen_by, pin_seen_by, viewer_of
 from bowerbird.catalog.tables import boards, images, pins, saves, users
 from bowerbird.catalog.tables import members as members_table
 from bowerbird.model import Board, User
@@ -107,13 +109,15 @@ def get(conn: Connection, board_id: int, viewer: int | None) -> Board | None:
 
 
 def by_slug(conn: Connection, username: str, slug: str, viewer: int | None) -> Board | None:
-    return _first(conn, BOARD.where(users.c.username == username.lower(), boards.c.slug == slug), viewer)
+    return _first(conn, BOARD.where(users.c.username == typed(username).lower(), boards.c.slug == typed(slug)), viewer)
 
 
 def of_user(conn: Connection, user_id: int, viewer: int | None) -> list[Board]:
     """A user's boards and those that the user is a member of, as far as the viewer sees them, newest first."""
+    own = sa.select(boards.c.id).where(boards.c.user_id == user_id)
     joined = sa.select(members_table.c.board_id).where(members_table.c.user_id == user_id)
-    theirs = BOARD.where(sa.or_(boards.c.user_id == user_id, boards.c.id.in_(joined)), board_seen_by(viewer))
+    both = sa.union(own, joined).subquery()  # joined, for MySQL would look for either in every board there is
+    theirs = BOARD.join(both, both.c.id == boards.c.id).where(board_seen_by(viewer))
     return _filled(conn, conn.execute(theirs.order_by(boards.c.id.desc())).all(), viewer)
 
 
@@ -188,12 +192,13 @@ def members(conn: Connection, board_id: int) -> list[User]:
     return [users_of.of_row(row) for row in conn.execute(of_board)]
 
 
-def edges(conn: Connection) -> tuple[Ints, Ints]:
-    """Every save on an open board: pin ids and board ids, two arrays of one length."""
-    every = sa.select(saves.c.pin_id, saves.c.board_id).join(boards, boards.c.id == saves.c.board_id)
+def edges(conn: Connection) -> tuple[Ints, Ints, Ints]:
+    """Every save on an open board: pin ids, board ids and the pins' image ids, three arrays of one length."""
+    every = sa.select(saves.c.pin_id, saves.c.board_id, pins.c.image_id).join(pins, pins.c.id == saves.c.pin_id)
+    every = every.join(boards, boards.c.id == saves.c.board_id)
     rows = conn.execute(every.where(boards.c.secret == sa.false())).all()
-    pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    found = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 3)
+    return found[:, 0], found[:, 1], found[:, 2]
 
 
 def keepers(conn: Connection) -> tuple[Ints, Ints]:
@@ -238,12 +243,32 @@ def _pins_on(conn: Connection, board_id: int) -> Sequence[int]:
 
 def _filled(conn: Connection, rows: Sequence[Sequence[Any]], viewer: int | None) -> list[Board]:
     """With counts and covers of what the viewer sees, in two more statements however many boards there are."""
-    ids = [row[0] for row in rows]
-    shown = sa.and_(pins.c.ready == sa.true(), pin_seen_by(viewer))
-    on_them = saves.join(pins, pins.c.id == saves.c.pin_id)
-    counting = sa.select(saves.c.board_id, sa.func.count()).select_from(on_them).where(saves.c.board_id.in_(ids), shown)
-    counted: dict[int, int] = {row[0]: row[1] for row in conn.execute(counting.group_by(saves.c.board_id))}
+    given = {"ids": [row[0] for row in rows], **viewer_of(viewer)}
+    counted: dict[int, int] = {row[0]: row[1] for row in conn.execute(_counts(viewer is None), given)}
+    covers: dict[int, list[str]] = {}
+    for board_id, media in conn.execute(_newest(viewer is None), given):
+        covers.setdefault(board_id, []).append(media)
+    return [
+        replace(Board(*row), pin_count=counted.get(row[0], 0), covers=tuple(covers.get(row[0], ())[:COVERS]))
+        for row in rows
+    ]
 
+
+ON_THEM = saves.join(pins, pins.c.id == saves.c.pin_id)
+
+
+@cache
+def _counts(anonymous: bool) -> Select[Any]:
+    shown = sa.and_(pins.c.ready == sa.true(), pin_seen_by(None if anonymous else VIEWER))
+    counted = sa.select(saves.c.board_id, sa.func.count()).select_from(ON_THEM)
+    return counted.where(listed(saves.c.board_id), shown).group_by(saves.c.board_id)
+
+
+@cache
+def _newest(anonymous: bool) -> Select[Any]:
+    """Each board's latest pictures, at least `COVERS` of them if there are as many."""
+    viewer = None if anonymous else VIEWER
+    shown = sa.and_(pins.c.ready == sa.true(), pin_seen_by(viewer))
     one, other = saves.alias(), pins.alias()
     fifth = (
         sa.select(one.c.saved_at)
@@ -255,16 +280,10 @@ def _filled(conn: Connection, rows: Sequence[Sequence[Any]], viewer: int | None)
         .correlate(boards)
         .scalar_subquery()
     )
-    newest = (
+    pictures = ON_THEM.join(images, images.c.id == pins.c.image_id)
+    return (
         sa.select(saves.c.board_id, images.c.media)
-        .select_from(boards.join(on_them.join(images, images.c.id == pins.c.image_id), saves.c.board_id == boards.c.id))
-        .where(boards.c.id.in_(ids), shown, saves.c.saved_at >= sa.func.coalesce(fifth, 0.0))
+        .select_from(boards.join(pictures, saves.c.board_id == boards.c.id))
+        .where(listed(boards.c.id), shown, saves.c.saved_at >= sa.func.coalesce(fifth, 0.0))
         .order_by(saves.c.board_id, saves.c.saved_at.desc(), saves.c.pin_id.desc())
     )
-    covers: dict[int, list[str]] = {}
-    for board_id, media in conn.execute(newest):
-        covers.setdefault(board_id, []).append(media)
-    return [
-        replace(Board(*row), pin_count=counted.get(row[0], 0), covers=tuple(covers.get(row[0], ())[:COVERS]))
-        for row in rows
-    ]

@@ -10,12 +10,9 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from sqlalchemy import Connection
 
-from bowerbird.catalog import pins
+from bowerbird.catalog import cached, pins
 from bowerbird.model import Look, Pin, State
 from bowerbird.ports import Engines, Unavailable
-
-KEEP = 60.0
-"""Seconds; so long may a wall show a pin's old words, or what its picture was before a second pass of the pipeline."""
 
 
 class Face(msgspec.Struct, frozen=True, array_like=True):
@@ -50,19 +47,14 @@ _look = msgspec.json.Decoder(Look)
 
 def faces(engines: Engines, conn: Connection, chosen: Mapping[int, bool]) -> dict[int, Face]:
     """By pin id, for pins that the viewer sees (`chosen`: pin id to whether it is secret); those gone are left out."""
-    found: dict[int, Face] = {}
-    missing: list[int] = []
-    for pin_id, secret in chosen.items():
-        kept = engines.cache.get(_key(pin_id, secret))
-        if kept is None:
-            missing.append(pin_id)
-        else:
-            found[pin_id] = _face.decode(kept)
+    kept = cached.kept(engines, "face", [_name(pin_id, secret) for pin_id, secret in chosen.items()])
+    found = {face.id: face for face in map(_face.decode, kept.values())}
+    missing = [pin_id for pin_id in chosen if pin_id not in found]
     if missing:
-        for face in of_pins(engines, pins.by_ids(conn, missing)):
-            found[face.id] = face
-            if face.state is State.READY and face.phash:
-                engines.cache.put(_key(face.id, face.secret), _encode(face), KEEP)
+        read = of_pins(engines, pins.by_ids(conn, missing))
+        whole = [face for face in read if face.state is State.READY and face.phash]
+        cached.keep(engines, "face", {_name(face.id, face.secret): _encode(face) for face in whole})
+        found |= {face.id: face for face in read}
     return found
 
 
@@ -77,12 +69,12 @@ def of_pins(engines: Engines, shown: Iterable[Pin]) -> list[Face]:
 
 
 def forget(engines: Engines, pin_id: int) -> None:
-    """Its words have changed: this process shows the new ones at once, others within `KEEP`."""
-    engines.cache.delete([_key(pin_id, False), _key(pin_id, True)])
+    """Its words have changed: who shares this cache shows the new ones at once, others within a minute."""
+    cached.drop(engines, "face", [_name(pin_id, False), _name(pin_id, True)])
 
 
-def _key(pin_id: int, secret: bool) -> str:
-    return f"face:{pin_id}:{secret:d}"
+def _name(pin_id: int, secret: bool) -> str:
+    return f"{pin_id}:{secret:d}"
 
 
 def _of(pin: Pin, known: bytes | None) -> Face:

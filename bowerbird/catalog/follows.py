@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Select
 from bowerbird.catalog import NotFound, boards, pins, users
 from bowerbird.catalog.rows import insert_new
 from bowerbird.catalog.sight import VIEWER, pin_seen_by
-from bowerbird.catalog.tables import board_follows, follows, saves
+from bowerbird.catalog.tables import Id, board_follows, follows, saves
 from bowerbird.catalog.tables import boards as boards_table
 from bowerbird.catalog.tables import pins as pins_table
 from bowerbird.catalog.tables import users as users_table
@@ -76,16 +76,28 @@ def follows_board(conn: Connection, follower_id: int | None, board_id: int) -> b
     return follower_id is not None and conn.scalar(found) is not None
 
 
+FOLLOWER: sa.BindParameter[int] = sa.bindparam("follower", type_=sa.Integer)
+PEOPLE = (
+    sa.select(follows.c.user_id)
+    .where(follows.c.follower_id == FOLLOWER)
+    .order_by(follows.c.created_at.desc(), follows.c.user_id.desc())
+)
+
+
 def people_of(conn: Connection, follower_id: int) -> list[int]:
     """Ids of the people that someone follows, the latest first."""
-    theirs = sa.select(follows.c.user_id).where(follows.c.follower_id == follower_id)
-    return list(conn.scalars(theirs.order_by(follows.c.created_at.desc(), follows.c.user_id.desc())))
+    return list(conn.scalars(PEOPLE, {"follower": follower_id}))
 
 
 def boards_of(conn: Connection, follower_id: int) -> list[int]:
     """Ids of the open boards that someone follows, the latest first."""
-    theirs = _open_boards(follower_id).order_by(board_follows.c.created_at.desc(), board_follows.c.board_id.desc())
-    return list(conn.scalars(theirs))
+    return list(conn.scalars(_boards_of(), {"follower": follower_id}))
+
+
+@cache
+def _boards_of() -> Select[Any]:
+    theirs = _open_boards(FOLLOWER)
+    return theirs.order_by(board_follows.c.created_at.desc(), board_follows.c.board_id.desc())
 
 
 def counts(conn: Connection, user_id: int) -> Counts:
@@ -125,14 +137,16 @@ def wall(conn: Connection, follower_id: int, bookmark: int | None = None, limit:
 @cache
 def _wall(further: bool) -> Select[Any]:
     people = sa.select(follows.c.user_id).where(follows.c.follower_id == VIEWER)
-    followed = sa.or_(boards_table.c.user_id.in_(people), boards_table.c.id.in_(_followed_boards()))
     pinned = sa.select(pins_table.c.id.label("pin_id"), pins_table.c.created_at.label("at")).where(
         pins_table.c.user_id.in_(people), pins_table.c.ready == sa.true(), pins_table.c.secret == sa.false()
     )
+    theirs = sa.select(boards_table.c.id).where(boards_table.c.user_id.in_(people))
+    followed = sa.union(theirs, _followed_boards()).subquery()  # of `or` every server would go through all saves
     saved = (
         sa.select(saves.c.pin_id, saves.c.saved_at.label("at"))
         .join(boards_table, boards_table.c.id == saves.c.board_id)
-        .where(boards_table.c.secret == sa.false(), followed)
+        .join(followed, followed.c.id == boards_table.c.id)
+        .where(boards_table.c.secret == sa.false())
     )
     came = sa.union_all(pinned, saved).subquery()
     once = sa.select(came.c.pin_id, sa.func.max(came.c.at).label("at")).group_by(came.c.pin_id).cte("once")
@@ -142,7 +156,7 @@ def _wall(further: bool) -> Select[Any]:
         .where(pins_table.c.ready == sa.true(), pin_seen_by(VIEWER), pins_table.c.user_id != VIEWER)
     )
     if further:
-        mark = sa.bindparam("bookmark", type_=sa.Integer)
+        mark = sa.bindparam("bookmark", type_=Id)
         last, made = once.alias(), pins_table.alias()
         came_at = sa.select(last.c.at).where(last.c.pin_id == mark).scalar_subquery()
         # What it came by may be gone since: it was made before that, so go on from there.
@@ -155,7 +169,7 @@ def _followed_boards() -> Select[Any]:
     return sa.select(board_follows.c.board_id).where(board_follows.c.follower_id == VIEWER)
 
 
-def _open_boards(follower_id: int) -> Select[Any]:
+def _open_boards(follower_id: int | sa.BindParameter[int]) -> Select[Any]:
     theirs = sa.select(board_follows.c.board_id).join(boards_table, boards_table.c.id == board_follows.c.board_id)
     return theirs.where(board_follows.c.follower_id == follower_id, boards_table.c.secret == sa.false())
 

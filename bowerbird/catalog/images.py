@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, words
-from bowerbird.catalog.rows import clean, insert_new
-from bowerbird.catalog.tables import images, pins
-from bowerbird.model import Image, State, media_name
+from bowerbird.catalog.listed import listed
+from bowerbird.catalog.rows import clean, insert_new, typed
+from bowerbird.catalog.tables import images, pins, remains
+from bowerbird.model import Image, State, media_name, original_key
 
 if TYPE_CHECKING:
     from bowerbird.ports import Ints
@@ -27,9 +28,10 @@ COLUMNS = (
     images.c.step,
     images.c.error,
     images.c.created_at,
+    images.c.original,
 )
 
-BY_IDS = sa.select(*COLUMNS).where(images.c.id.in_(sa.bindparam("ids", expanding=True)))
+BY_IDS = sa.select(*COLUMNS).where(listed(images.c.id))
 PUBLIC = (
     sa.select(sa.literal(1))
     .select_from(images.join(pins, pins.c.image_id == images.c.id))
@@ -38,13 +40,24 @@ PUBLIC = (
 )
 
 
+class Remains(NamedTuple):
+    """What is left of an image whose row is gone, and is to be removed."""
+
+    image_id: int
+    media: str
+    original: str
+
+
 def of_row(row: Sequence[Any]) -> Image:
-    id_, sha256, media, state, size, step, error, created_at = row
-    return Image(id_, sha256, media, State(state), size, step, error, created_at)
+    id_, sha256, media, state, size, step, error, created_at, original = row
+    # Rows of before it was kept have their original where only its content says.
+    kept = original or original_key(sha256)
+    return Image(id_, sha256, media, State(state), size, step, error, created_at, kept)
 
 
-def accept(conn: Connection, sha256: str, size: int) -> tuple[Image, bool]:
-    """The image with this content, and whether it is new (then it is pending). `size` in bytes."""
+def accept(conn: Connection, sha256: str, size: int, original: str = "") -> tuple[Image, bool]:
+    """The image with this content, and whether it is new: then it is pending, and its original is the blob of this
+    key, by default what `original_key` says. `size` in bytes."""
     known = by_sha256(conn, sha256)
     if known is not None:
         return known, False
@@ -58,6 +71,7 @@ def accept(conn: Connection, sha256: str, size: int) -> tuple[Image, bool]:
         bytes=size,
         created_at=now,
         touched_at=now,
+        original=original,
     )
     image = by_sha256(conn, sha256)
     assert image is not None
@@ -85,7 +99,7 @@ def by_sha256(conn: Connection, sha256: str) -> Image | None:
 
 def is_public(conn: Connection, media: str) -> bool:
     """Whether a ready pin that everyone sees shows it."""
-    return conn.execute(PUBLIC, {"media": media}).first() is not None
+    return conn.execute(PUBLIC, {"media": typed(media)}).first() is not None
 
 
 def ready(conn: Connection, image_id: int, tags: Sequence[str]) -> None:
@@ -103,9 +117,9 @@ def failed(conn: Connection, image_id: int, step: str, error: str) -> None:
     _turn(conn, image_id, State.FAILED, step=clean(images.c.step, step), error=clean(images.c.error, error[:500]))
 
 
-def reset(conn: Connection, image_id: int) -> None:
-    """Back to pending, to go through the pipeline again."""
-    _turn(conn, image_id, State.PENDING, step="", error="")
+def reset(conn: Connection, image_id: int, **values: str) -> None:
+    """Back to pending, to go through the pipeline again; with another `original`, where its own is lost."""
+    _turn(conn, image_id, State.PENDING, step="", error="", **values)
 
 
 def _turn(conn: Connection, image_id: int, state: State, **values: str) -> None:
@@ -137,9 +151,32 @@ def orphans(conn: Connection, limit: int = 1000) -> list[Image]:
 
 
 def delete(conn: Connection, image_id: int) -> bool:
-    """Unless a pin shows it; whether it is gone. Delete the row first and the blobs after it, not before."""
+    """Unless a pin shows it; whether it is gone, and `left` knows what of it is still to be removed."""
+    image = by_id(conn, image_id)
     shown = sa.exists().where(pins.c.image_id == image_id)
-    return conn.execute(sa.delete(images).where(images.c.id == image_id, ~shown)).rowcount > 0
+    if image is None or not conn.execute(sa.delete(images).where(images.c.id == image_id, ~shown)).rowcount:
+        return False
+    leave(conn, image)
+    return True
+
+
+def leave(conn: Connection, image: Image) -> None:
+    """Note that something of an image whose row is gone is still to be removed."""
+    insert_new(conn, remains, image_id=image.id, media=image.media, original=image.original)
+
+
+def left(conn: Connection, image_id: int) -> Remains | None:
+    row = conn.execute(sa.select(remains).where(remains.c.image_id == image_id)).first()
+    return Remains(*row) if row else None
+
+
+def all_left(conn: Connection, limit: int = 1000) -> list[Remains]:
+    return [Remains(*row) for row in conn.execute(sa.select(remains).order_by(remains.c.image_id).limit(limit))]
+
+
+def removed(conn: Connection, image_id: int) -> None:
+    """Nothing is left of it."""
+    conn.execute(sa.delete(remains).where(remains.c.image_id == image_id))
 
 
 def counts(conn: Connection) -> dict[State, int]:

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Select
 
 from bowerbird.catalog import Forbidden, NotFound, images, saves, settle
+from bowerbird.catalog.listed import listed
 from bowerbird.catalog.rows import clean, insert_new
 from bowerbird.catalog.sight import VIEWER, board_seen_by, pin_seen_by, viewer_of
-from bowerbird.catalog.tables import boards, pins, users
+from bowerbird.catalog.tables import Id, boards, pins, users
 from bowerbird.catalog.tables import images as images_table
 from bowerbird.catalog.tables import saves as saves_table
 from bowerbird.model import Pin, State
@@ -35,8 +36,8 @@ TEXTS = ("title", "description", "link", "alt")
 WHOLE = sa.select(*PIN, pins.c.saves, *images.COLUMNS).select_from(
     pins.join(users, users.c.id == pins.c.user_id).join(images_table, images_table.c.id == pins.c.image_id)
 )
-IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
-BY_IDS = WHOLE.where(pins.c.id.in_(IDS))
+BY_IDS = WHOLE.where(listed(pins.c.id))
+IMAGES_OF = sa.select(pins.c.id, pins.c.image_id).where(listed(pins.c.id))
 
 
 def _of_rows(rows: Iterable[Sequence[Any]]) -> list[Pin]:
@@ -49,13 +50,13 @@ def _of_rows(rows: Iterable[Sequence[Any]]) -> list[Pin]:
 
 @cache
 def _by_ids(anonymous: bool) -> Select[Any]:
-    return WHOLE.where(pins.c.id.in_(IDS), pin_seen_by(None if anonymous else VIEWER))
+    return WHOLE.where(listed(pins.c.id), pin_seen_by(None if anonymous else VIEWER))
 
 
 def _oldest(anonymous: bool) -> Select[Any]:
     one = pins.alias()
     seen = pin_seen_by(None if anonymous else VIEWER, one)
-    return sa.select(sa.func.min(one.c.id)).where(one.c.image_id.in_(IDS), seen).group_by(one.c.image_id)
+    return sa.select(sa.func.min(one.c.id)).where(listed(one.c.image_id), seen).group_by(one.c.image_id)
 
 
 @cache
@@ -69,13 +70,13 @@ def _shown(anonymous: bool) -> Select[Any]:
         return sa.select(pins.c.id, pins.c.image_id, pins.c.secret).where(pins.c.id.in_(_oldest(False)))
     # An index holds all that this asks for.
     public = sa.select(sa.func.min(pins.c.id), pins.c.image_id, sa.false())
-    return public.where(pins.c.image_id.in_(IDS), pins.c.secret == sa.false()).group_by(pins.c.image_id)
+    return public.where(listed(pins.c.image_id), pins.c.secret == sa.false()).group_by(pins.c.image_id)
 
 
 @cache
 def _seen(anonymous: bool) -> Select[Any]:
     seen = pin_seen_by(None if anonymous else VIEWER)
-    return sa.select(pins.c.id, pins.c.image_id, pins.c.secret).where(pins.c.id.in_(IDS), seen)
+    return sa.select(pins.c.id, pins.c.image_id, pins.c.secret).where(listed(pins.c.id), seen)
 
 
 @cache
@@ -84,6 +85,8 @@ def _newest(anonymous: bool, of_user: bool, further: bool) -> Select[Any]:
     if of_user:
         wall = wall.where(pins.c.user_id == sa.bindparam("user_id"))
     if further:
+        # Left to itself MariaDB reads all the newer ones too.
+        wall = wall.with_hint(pins, f"FORCE INDEX ({'ix_pins_user' if of_user else 'ix_pins_wall'})", "mysql")
         wall = wall.where(pins.c.id < sa.bindparam("before_id"))
     return wall.order_by(pins.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
 
@@ -91,7 +94,7 @@ def _newest(anonymous: bool, of_user: bool, further: bool) -> Select[Any]:
 @cache
 def _on_board(anonymous: bool, further: bool) -> Select[Any]:
     viewer = None if anonymous else VIEWER
-    board_id = sa.bindparam("board_id", type_=sa.Integer)
+    board_id = sa.bindparam("board_id", type_=Id)
     order = (saves_table.c.saved_at, saves_table.c.pin_id)
     wall = (
         WHOLE.join(saves_table, saves_table.c.pin_id == pins.c.id)
@@ -101,7 +104,7 @@ def _on_board(anonymous: bool, further: bool) -> Select[Any]:
     )
     if further:
         last, pin = saves_table.alias(), pins.alias()
-        mark = sa.bindparam("bookmark", type_=sa.Integer)
+        mark = sa.bindparam("bookmark", type_=Id)
         saved = sa.select(last.c.saved_at).where(last.c.board_id == board_id, last.c.pin_id == mark).scalar_subquery()
         # The pin may have left the board since: it was made before it was saved, so go on from there.
         made = sa.select(pin.c.created_at).where(pin.c.id == mark).scalar_subquery()
@@ -184,7 +187,7 @@ def seen(conn: Connection, pin_ids: Iterable[int], viewer: int | None) -> dict[i
 
 def images_of(conn: Connection, pin_ids: Iterable[int]) -> dict[int, int]:
     """By pin id its image's, whoever may see them; those that are not there are left out."""
-    rows = conn.execute(sa.select(pins.c.id, pins.c.image_id).where(pins.c.id.in_(list(pin_ids)))).all()
+    rows = conn.execute(IMAGES_OF, {"ids": list(pin_ids)}).all()
     return {row[0]: row[1] for row in rows}
 
 

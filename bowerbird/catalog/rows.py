@@ -26,6 +26,11 @@ def clean(column: sa.Column[Any], text: str) -> str:
     return kept
 
 
+def typed(text: str) -> str:
+    """`text` as it may be looked for: what no database stores is nowhere found."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def insert_new(conn: Connection, table: sa.Table, **values: Any) -> int | None:
     """Insert unless a unique constraint forbids; the new row's first key, or None if it was there already."""
     try:

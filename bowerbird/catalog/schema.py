@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from bowerbird.catalog import WrongSchema
+from bowerbird.ports import Unavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
     from bowerbird.ports import Database
 
-HEAD = "0003"
+HEAD = "0004"
 """The last migration; kept here so that a start that has nothing to migrate need not load Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -32,7 +34,8 @@ def version(conn: Connection) -> str | None:
 def upgrade(database: Database) -> None:
     """Make or migrate the tables. May be called any number of times, by many processes at once:
     `Database.write` lets in one at a time, and the others then find it done. Raises `WrongSchema`."""
-    with database.read() as conn:
+    # MySQL lets nobody read a table that another process is making; whoever writes waits for it.
+    with suppress(Unavailable), database.read() as conn:
         if version(conn) == HEAD:
             return
     with database.write() as conn:

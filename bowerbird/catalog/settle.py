@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bowerbird.catalog import words
+from bowerbird.catalog.listed import listed
 from bowerbird.catalog.tables import boards, pins, saves
 
 PARAMETERS = 500
@@ -19,7 +20,7 @@ SAVES = (
     .where(saves.c.pin_id == pins.c.id, boards.c.secret == sa.false())
     .scalar_subquery()
 )
-COUNT = sa.update(pins).where(pins.c.id.in_(sa.bindparam("ids", expanding=True))).values(saves=SAVES)
+COUNT = sa.update(pins).where(listed(pins.c.id)).values(saves=SAVES)
 
 OWN_SAVES = (
     sa.select(saves.c.pin_id)

@@ -7,12 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, FromClause
 
-from bowerbird.catalog.tables import boards, members, pins, saves
+from bowerbird.catalog.tables import Id, boards, members, pins, saves
 
 Viewer = int | None | ColumnElement[int]
 """A user's id, None for someone who is not logged in, or a bind parameter that will hold an id."""
 
-VIEWER: ColumnElement[int] = sa.bindparam("viewer", type_=sa.Integer)
+VIEWER: ColumnElement[int] = sa.bindparam("viewer", type_=Id)
 
 
 def takes_part(viewer: int | ColumnElement[int], table: FromClause = boards) -> ColumnElement[bool]:

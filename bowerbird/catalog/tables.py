@@ -18,6 +18,10 @@ metadata = sa.MetaData(
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+# Seconds since 1970. MySQL's FLOAT has half as many bits as others', enough for two minutes.
+Time = sa.Float().with_variant(sa.Double(), "mysql")
+
+
 def key() -> sa.Column[int]:
     return sa.Column("id", Id, primary_key=True, autoincrement=True)
 
@@ -36,7 +40,7 @@ users = sa.Table(
     sa.Column("role", sa.String(10), nullable=False),
     sa.Column("password", sa.String(200), nullable=False),  # argon2id
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
     sqlite_autoincrement=True,
 )
 
@@ -46,8 +50,8 @@ sessions = sa.Table(
     sa.Column("id", sa.String(64), primary_key=True),  # SHA-256 of the cookie
     ref("user_id", "users", index=True),
     sa.Column("csrf", sa.String(64), nullable=False),
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("expires_at", sa.Float, nullable=False, index=True),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("expires_at", Time, nullable=False, index=True),
 )
 
 tokens = sa.Table(
@@ -58,9 +62,9 @@ tokens = sa.Table(
     sa.Column("name", sa.String(80), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False, unique=True),  # SHA-256 of the token
     sa.Column("scopes", sa.String(80), nullable=False),  # space-separated
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("expires_at", sa.Float, nullable=False),
-    sa.Column("used_at", sa.Float, nullable=False, default=0.0),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("expires_at", Time, nullable=False),
+    sa.Column("used_at", Time, nullable=False, default=0.0),
     sqlite_autoincrement=True,
 )
 
@@ -75,8 +79,9 @@ images = sa.Table(
     sa.Column("error", sa.String(500), nullable=False, default=""),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("tags", sa.String(500), nullable=False, default=""),  # names, space-separated, for word search
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("touched_at", sa.Float, nullable=False),  # last change of state or hand-over to the queue
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("touched_at", Time, nullable=False),  # last change of state or hand-over to the queue
+    sa.Column("original", sa.String(100), nullable=False, default="", server_default=""),  # its key in `Blobs`
     sa.Index("ix_images_state_touched", "state", "touched_at"),
     sqlite_autoincrement=True,  # an id is never used again: the vector index may still hold a removed one
 )
@@ -94,7 +99,7 @@ pins = sa.Table(
     sa.Column("secret", sa.Boolean, nullable=False, default=False),
     sa.Column("ready", sa.Boolean, nullable=False, default=False),  # its image's, so that a wall skips no backlog
     sa.Column("saves", sa.Integer, nullable=False, default=0),  # on open boards
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
     sa.UniqueConstraint("user_id", "image_id"),  # the same picture twice from one person is one pin
     sa.Index("ix_pins_image", "image_id", "secret"),
     sa.Index("ix_pins_user", "user_id", "ready", "id"),
@@ -111,7 +116,7 @@ boards = sa.Table(
     sa.Column("slug", sa.String(100), nullable=False),
     sa.Column("description", sa.String(500), nullable=False, default=""),
     sa.Column("secret", sa.Boolean, nullable=False, default=False),
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
     sa.UniqueConstraint("user_id", "slug"),
     sqlite_autoincrement=True,
 )
@@ -121,7 +126,7 @@ members = sa.Table(
     metadata,
     ref("board_id", "boards", primary_key=True),
     ref("user_id", "users", primary_key=True, index=True),
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
 )
 
 saves = sa.Table(
@@ -130,9 +135,17 @@ saves = sa.Table(
     ref("board_id", "boards", primary_key=True),
     ref("pin_id", "pins", primary_key=True),
     ref("user_id", "users", index=True),
-    sa.Column("saved_at", sa.Float, nullable=False),
+    sa.Column("saved_at", Time, nullable=False),
     sa.Index("ix_saves_board", "board_id", "saved_at", "pin_id"),
     sa.Index("ix_saves_pin", "pin_id", "user_id"),
+)
+
+remains = sa.Table(  # of images whose row is gone: what is still to be removed, written with the end of the row
+    "remains",
+    metadata,
+    sa.Column("image_id", Id, primary_key=True, autoincrement=False),
+    sa.Column("media", sa.String(40), nullable=False),
+    sa.Column("original", sa.String(100), nullable=False),
 )
 
 fetches = sa.Table(  # an upload by URL before its bytes are here
@@ -145,8 +158,8 @@ fetches = sa.Table(  # an upload by URL before its bytes are here
     sa.Column("state", sa.String(10), nullable=False),
     sa.Column("error", sa.String(500), nullable=False, default=""),
     sa.Column("pin_id", Id, sa.ForeignKey("pins.id", ondelete="SET NULL"), nullable=True),
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("touched_at", sa.Float, nullable=False, index=True),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("touched_at", Time, nullable=False, index=True),
     sqlite_autoincrement=True,
 )
 
@@ -155,7 +168,7 @@ follows = sa.Table(
     metadata,
     ref("follower_id", "users", primary_key=True),
     ref("user_id", "users", primary_key=True, index=True),
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
 )
 
 board_follows = sa.Table(
@@ -163,5 +176,5 @@ board_follows = sa.Table(
     metadata,
     ref("follower_id", "users", primary_key=True),
     ref("board_id", "boards", primary_key=True, index=True),
-    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from bowerbird.catalog import Forbidden, NotFound, Taken, settle
-from bowerbird.catalog.rows import clean, insert_new
+from bowerbird.catalog.rows import clean, insert_new, typed
 from bowerbird.catalog.tables import boards, pins, saves, users
 from bowerbird.model import Role, User
 
@@ -61,7 +61,7 @@ def by_id(conn: Connection, user_id: int) -> User | None:
 
 
 def by_name(conn: Connection, username: str) -> User | None:
-    row = conn.execute(sa.select(*COLUMNS).where(users.c.username == username.strip().lower())).first()
+    row = conn.execute(sa.select(*COLUMNS).where(users.c.username == typed(username).strip().lower())).first()
     return row and of_row(row)
 
 

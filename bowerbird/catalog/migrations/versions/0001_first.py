@@ -5,14 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from bowerbird.catalog import words
-
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Time = sa.Float().with_variant(sa.Double(), "mysql")
 
 
 def upgrade() -> None:
@@ -26,8 +25,8 @@ def upgrade() -> None:
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("tags", sa.String(length=500), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("touched_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("touched_at", Time, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
         sa.UniqueConstraint("media", name=op.f("uq_images_media")),
         sa.UniqueConstraint("sha256", name=op.f("uq_images_sha256")),
@@ -43,7 +42,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(length=10), nullable=False),
         sa.Column("password", sa.String(length=200), nullable=False),
         sa.Column("disabled", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("username", name=op.f("uq_users_username")),
         sqlite_autoincrement=True,
@@ -56,7 +55,7 @@ def upgrade() -> None:
         sa.Column("slug", sa.String(length=100), nullable=False),
         sa.Column("description", sa.String(length=500), nullable=False),
         sa.Column("secret", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_boards_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_boards")),
         sa.UniqueConstraint("user_id", "slug", name=op.f("uq_boards_user_id_slug")),
@@ -66,7 +65,7 @@ def upgrade() -> None:
         "follows",
         sa.Column("follower_id", Id, nullable=False),
         sa.Column("user_id", Id, nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["follower_id"], ["users.id"], name=op.f("fk_follows_follower_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_follows_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("follower_id", "user_id", name=op.f("pk_follows")),
@@ -84,7 +83,7 @@ def upgrade() -> None:
         sa.Column("secret", sa.Boolean(), nullable=False),
         sa.Column("ready", sa.Boolean(), nullable=False),
         sa.Column("saves", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_pins_image_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_pins_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pins")),
@@ -99,8 +98,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("user_id", Id, nullable=False),
         sa.Column("csrf", sa.String(length=64), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("expires_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
@@ -113,9 +112,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("scopes", sa.String(length=80), nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("expires_at", sa.Float(), nullable=False),
-        sa.Column("used_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("expires_at", Time, nullable=False),
+        sa.Column("used_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
         sa.UniqueConstraint("hash", name=op.f("uq_tokens_hash")),
@@ -131,8 +130,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("error", sa.String(length=500), nullable=False),
         sa.Column("pin_id", Id, nullable=True),
-        sa.Column("created_at", sa.Float(), nullable=False),
-        sa.Column("touched_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
+        sa.Column("touched_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["pin_id"], ["pins.id"], name=op.f("fk_fetches_pin_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_fetches_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_fetches")),
@@ -144,7 +143,7 @@ def upgrade() -> None:
         "members",
         sa.Column("board_id", Id, nullable=False),
         sa.Column("user_id", Id, nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["board_id"], ["boards.id"], name=op.f("fk_members_board_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_members_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("board_id", "user_id", name=op.f("pk_members")),
@@ -155,7 +154,7 @@ def upgrade() -> None:
         sa.Column("board_id", Id, nullable=False),
         sa.Column("pin_id", Id, nullable=False),
         sa.Column("user_id", Id, nullable=False),
-        sa.Column("saved_at", sa.Float(), nullable=False),
+        sa.Column("saved_at", Time, nullable=False),
         sa.ForeignKeyConstraint(["board_id"], ["boards.id"], name=op.f("fk_saves_board_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["pin_id"], ["pins.id"], name=op.f("fk_saves_pin_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_saves_user_id"), ondelete="CASCADE"),
@@ -164,4 +163,30 @@ def upgrade() -> None:
     op.create_index("ix_saves_board", "saves", ["board_id", "saved_at", "pin_id"], unique=False)
     op.create_index(op.f("ix_saves_pin_id"), "saves", ["pin_id"], unique=False)
     op.create_index(op.f("ix_saves_user_id"), "saves", ["user_id"], unique=False)
-    op.execute(words.CREATE)
+    make_index_of_words()
+
+
+def make_index_of_words() -> None:
+    """See `catalog/words`."""
+    if op.get_context().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE words USING fts5(title, description, boards, tags, "
+            "tokenize = 'porter unicode61 remove_diacritics 2', prefix = '1 2 3')"
+        )
+        return
+    op.create_table(
+        "words_terms",
+        sa.Column("id", Id, autoincrement=True, nullable=False),
+        sa.Column("term", sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql"), nullable=False),
+        sa.Column("pins", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_words_terms")),
+        sa.UniqueConstraint("term", name=op.f("uq_words_terms_term")),
+    )
+    op.create_table(
+        "words",
+        sa.Column("term_id", Id, autoincrement=False, nullable=False),
+        sa.Column("pin_id", Id, nullable=False),
+        sa.Column("weight", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("term_id", "pin_id", name=op.f("pk_words"), postgresql_include=["weight"]),
+    )
+    op.create_index(op.f("ix_words_pin_id"), "words", ["pin_id"], unique=False)

@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Time = sa.Float().with_variant(sa.Double(), "mysql")
 
 
 def upgrade() -> None:
@@ -18,7 +19,7 @@ def upgrade() -> None:
         "board_follows",
         sa.Column("follower_id", Id, nullable=False),
         sa.Column("board_id", Id, nullable=False),
-        sa.Column("created_at", sa.Float(), nullable=False),
+        sa.Column("created_at", Time, nullable=False),
         sa.ForeignKeyConstraint(
             ["follower_id"], ["users.id"], name=op.f("fk_board_follows_follower_id"), ondelete="CASCADE"
         ),
