@@ -1,0 +1,1 @@
+"""What happens to what is kept: moved from one engine to another."""
