@@ -30,11 +30,6 @@ def phashes(pixels: Pixels) -> tuple[str, str]:
     return _hash(grey), _hash(grey[:, ::-1])
 
 
-def distance(one: str, other: str) -> int:
-    """How many of the 64 bits differ."""
-    return (int(one, 16) ^ int(other, 16)).bit_count()
-
-
 def _grey(pixels: Pixels) -> Floats:
     """(32, 32)."""
     grey = pixels[..., :3] @ _GREY

@@ -31,11 +31,18 @@ T = TypeVar("T")
 START_LIMIT = 120.0
 """Seconds to load the encoder; building an ONNX graph for the first time is the slow case."""
 
+ENDING = 1.0
+"""Seconds that a child which hung up may take to end."""
+
 log = logging.getLogger(__name__)
 
 
 class Crashed(Spoiled):
     """The child died of the picture, or beside it."""
+
+
+class Killed(Unavailable):
+    """Somebody killed the child: a decoder that fails dies of other signals."""
 
 
 class Darkroom:
@@ -63,13 +70,15 @@ class Darkroom:
     def run(self, work: Callable[..., T], *args: Any) -> T:
         """`work(encoder, *args)`, for a module-level function `work`.
 
-        Raises `Spoiled` for a picture that cannot be used, `Unavailable` if no child can be started.
+        Raises `Spoiled` for a picture that cannot be used, `Unavailable` if no child can be started or is left alive.
         """
         with self._lock:
             self._stay_awake()
             try:
-                return self._ask(work, args)  # type: ignore[no-any-return]
-            except Crashed:  # perhaps the child was killed for no fault of the picture's: once more, in a new one
+                # Perhaps the child died for no fault of the picture's: again, in a new one.
+                for _ in range(2):
+                    with contextlib.suppress(Crashed, Killed):
+                        return self._ask(work, args)  # type: ignore[no-any-return]
                 return self._ask(work, args)  # type: ignore[no-any-return]
             finally:
                 self._sleep_later()
@@ -158,8 +167,14 @@ class _Child:
             self.stop()
             raise Spoiled(self.step, f"It took longer than {timeout:g} seconds.") from None
         except (EOFError, OSError, pickle.UnpicklingError) as error:
+            if isinstance(error, EOFError | OSError):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(ENDING)
+            killed = self.process.poll() == -signal.SIGKILL
             code = self.stop()
             log.warning("the darkroom's process ended with %s in step %s: %s", code, self.step, error)
+            if killed:
+                raise Killed("The darkroom's process was killed; is there enough memory?") from None
             raise Crashed(self.step, "The file is damaged: it made its decoder crash.") from None
         except BaseException:  # a half-finished exchange must not be read by the next one
             self.stop()

@@ -9,7 +9,7 @@ import numpy as np
 
 from bowerbird.catalog import Forbidden, NotFound, fetches, images, pins
 from bowerbird.ingest import upload
-from bowerbird.model import WIDTHS, Image, Job, media_key, original_key
+from bowerbird.model import WIDTHS, Image, Job, media_key
 from bowerbird.ports import Engines
 
 RENDITIONS = (*(f"{width}x" for width in WIDTHS), "animated")
@@ -39,30 +39,45 @@ def delete_pin(engines: Engines, pin_id: int, user_id: int, *, admin: bool = Fal
 def purge(engines: Engines, image_id: int) -> bool:
     """Remove an image that no pin shows, and all that was made of it; whether it went."""
     with engines.database.write() as conn:
-        image = images.by_id(conn, image_id)
-        if image is None or not images.delete(conn, image_id):
-            return False
-        # Within the transaction: an upload of the same file waits for it, and then sees that the
-        # original is gone. The original goes first: where it is, all else may be relied on.
-        engines.blobs.delete([original_key(image.sha256)])
-        _remove(engines, image)
-    return True
+        images.delete(conn, image_id)
+        left = images.left(conn, image_id)
+    if left is not None:
+        _remove(engines, left)
+    return left is not None
 
 
 def discard(engines: Engines, image: Image) -> None:
     """Remove what the pipeline made of an image whose row was deleted meanwhile."""
     with engines.database.write() as conn:
-        _remove(engines, image, files=images.by_media(conn, image.media) is None)
+        images.leave(conn, image)
+    _remove(engines, images.Remains(image.id, image.media, image.original))
 
 
-def _remove(engines: Engines, image: Image, files: bool = True) -> None:
-    """No error where there is nothing. Its `files` may belong to a newer image: the same file, uploaded again."""
-    ids = np.array([image.id], np.int64)
+def _remove(engines: Engines, left: images.Remains) -> None:
+    """No error where there is nothing; what is cut short is found again by `sweep_orphans`.
+
+    Outside of every transaction, for the store may be slow. The number and the original's key were this image's alone.
+    The rest is named by content, so it may belong to a newer image, the same file uploaded again: that one is made
+    anew, whether it came before or while its files were removed.
+    """
+    ids = np.array([left.image_id], np.int64)
     engines.looks.remove(ids)
     engines.colours.remove(ids)
-    if files:
-        engines.blobs.delete(media_key(name, image.media) for name in RENDITIONS)
-        engines.metadata.delete([f"look:{image.media}"])
+    engines.blobs.delete([left.original])
+    newer = _by_media(engines, left.media)
+    if newer is None:
+        engines.blobs.delete(media_key(name, left.media) for name in RENDITIONS)
+        engines.metadata.delete([f"look:{left.media}"])
+        newer = _by_media(engines, left.media)
+    if newer is not None:
+        engines.queue.send([upload.job(newer.id, again=True)])
+    with engines.database.write() as conn:
+        images.removed(conn, left.image_id)
+
+
+def _by_media(engines: Engines, media: str) -> Image | None:
+    with engines.database.read() as conn:
+        return images.by_media(conn, media)
 
 
 def reindex(engines: Engines, progress: Callable[[int, int], None] = lambda done, of: None) -> int:
@@ -105,8 +120,9 @@ def sweep(engines: Engines, most: int = 1000) -> int:
 
 
 def sweep_orphans(engines: Engines) -> int:
-    """Have images purged that no pin shows, whose own job was lost; how many. Looks at every image."""
+    """Have images purged that no pin shows, or of which something is left, whose own job was lost; how many. Looks at
+    every image."""
     with engines.database.read() as conn:
-        unseen = [Job("purge", {"image_id": image.id}) for image in images.orphans(conn)]
-    engines.queue.send(unseen)
-    return len(unseen)
+        ids = [image.id for image in images.orphans(conn)] + [left.image_id for left in images.all_left(conn)]
+    engines.queue.send([Job("purge", {"image_id": image_id}) for image_id in ids])
+    return len(ids)

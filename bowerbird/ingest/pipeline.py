@@ -21,7 +21,7 @@ from bowerbird.ingest.steps.render import render
 from bowerbird.ingest.steps.sniff import sniff
 from bowerbird.ingest.steps.squeeze import squeeze
 from bowerbird.ingest.steps.store import store
-from bowerbird.model import Image, State, original_key
+from bowerbird.model import Image, State
 from bowerbird.ports import Encoder, Engines, Missing
 
 MAX_PIXELS = 150_000_000
@@ -49,7 +49,7 @@ def process(
     if image is None or (image.state is State.READY and not again):
         return
     try:
-        made = darkroom.run(develop, engines.blobs.get(original_key(image.sha256)), max_pixels)
+        made = darkroom.run(develop, engines.blobs.get(image.original), max_pixels)
     except Missing:
         give_up(engines, image, "decode", "Its original is gone from the store.")
         return

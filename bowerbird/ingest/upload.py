@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import os
 import time
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +24,19 @@ MAX_BYTES = 64 * 2**20
 
 class Refused(ValueError):
     """This file is not taken. The message says why, to the person who sent it."""
+
+
+class Original(NamedTuple):
+    """A file in the blob store."""
+
+    sha256: str
+    size: int
+    """In bytes."""
+    key: str
+    new: bool
+    """No row names it yet."""
+    lost: str = ""
+    """The key in whose stead it is new: a row names it, and there is nothing."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -46,24 +62,18 @@ def accept(
     Raises `Refused`, what `catalog.pins.create` raises, and `Unavailable`.
     """
     check(data, max_bytes)
-    sha256 = hashlib.sha256(data).hexdigest()
-    missing = _keep(engines, sha256, data)
-    with engines.database.write() as conn:
-        image, new = images.accept(conn, sha256, len(data))
-        # A failed one is asked for anew: a newer decoder may manage. And where the original is missing, a
-        # purge was cut short, and what was made of it may be gone as well.
-        if not new and (missing or image.state is State.FAILED):
-            images.reset(conn, image.id)
-        words = {"title": title, "description": description, "link": link, "alt": alt}
-        pin, created = pins.create(conn, user_id, image.id, board_id=board_id, **words)
-        board = boards.get(conn, board_id, user_id) if board_id else None
-    if _keep(engines, sha256, data):
-        # A purge came between the first look and the row.
-        with engines.database.write() as conn:
-            images.reset(conn, image.id)
-        pin = _as_pending(pin)
+    words = {"title": title, "description": description, "link": link, "alt": alt}
+    original = _keep(engines, data)
+    taken = _enter(engines, user_id, original, board_id, words)
+    if taken is None:
+        original = _keep(engines, data, again=True)
+        taken = _enter(engines, user_id, original, board_id, words)
+        assert taken is not None
+    pin, created, board = taken
+    if original.new and pin.image.original != original.key:  # somebody else was first
+        _forget(engines, original)
     if pin.image.state is not State.READY:
-        hint(engines, job(image.id))
+        hint(engines, job(pin.image.id))
     _tell(engines, pin, created, board)
     return Accepted(pin=pin, created=created)
 
@@ -106,15 +116,49 @@ def job(image_id: int, again: bool = False) -> Job:
     return Job("process", {"image_id": image_id, "again": True} if again else {"image_id": image_id})
 
 
-def _keep(engines: Engines, sha256: str, data: bytes) -> bool:
-    """Store the original unless it is there; whether it was not."""
-    key = original_key(sha256)
-    if engines.blobs.exists(key):
-        return False
+def _keep(engines: Engines, data: bytes, again: bool = False) -> Original:
+    """Store the original unless it is there; `again`: in any case, for a reader that is behind may name one that is
+    going."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    with engines.database.read() as conn:
+        known = None if again else images.by_sha256(conn, sha256)
+    if known is not None and engines.blobs.exists(known.original):
+        return Original(sha256, len(data), known.original, new=False)
+    # A purge deletes outside of every transaction, and a store that was asked to delete may do so later than it is
+    # waited for: a key that was ever deleted is not written again.
+    key = original_key(sha256, os.urandom(6).hex())
     engines.blobs.put(key, data)
-    return True
+    return Original(sha256, len(data), key, new=True, lost=known.original if known else "")
 
 
-def _as_pending(pin: Pin) -> Pin:
-    image = msgspec.structs.replace(pin.image, state=State.PENDING, step="", error="")
-    return msgspec.structs.replace(pin, image=image)
+def _enter(
+    engines: Engines, user_id: int, original: Original, board_id: int | None, words: dict[str, str]
+) -> tuple[Pin, bool, Board | None] | None:
+    """Write the row and the pin; None if the image whose original was there has been purged since."""
+    written = False
+    try:
+        with engines.database.write() as conn:
+            image = images.by_sha256(conn, original.sha256)
+            if image is None and not original.new:
+                return None
+            if image is None:
+                image, _ = images.accept(conn, original.sha256, original.size, original.key)
+            elif original.new and image.original == original.lost:
+                images.reset(conn, image.id, original=original.key)
+            elif image.state is State.FAILED:  # a newer decoder may manage
+                images.reset(conn, image.id)
+            pin, created = pins.create(conn, user_id, image.id, board_id=board_id, **words)
+            board = boards.get(conn, board_id, user_id) if board_id else None
+            written = True
+    except BaseException:
+        # A commit that failed may yet have been kept; before that there is no row for it.
+        if original.new and not written:
+            _forget(engines, original)
+        raise
+    return pin, created, board
+
+
+def _forget(engines: Engines, original: Original) -> None:
+    """One that no row names; where it cannot be deleted it takes some room and does no harm."""
+    with contextlib.suppress(Unavailable):
+        engines.blobs.delete([original.key])

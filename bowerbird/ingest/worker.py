@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from bowerbird.catalog import fetches, images
 from bowerbird.darkroom.process import Darkroom
-from bowerbird.ingest import fetch, lifecycle, pipeline, upload
+from bowerbird.ingest import compare, fetch, lifecycle, pipeline, upload
 from bowerbird.model import MAX_TRIES, Delivery, Job, State
 from bowerbird.ports import Engines, Unavailable
 
@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 VISIBILITY = 30.0
 """Seconds after which another worker may take a job that this one no longer holds on to."""
 
-LOOK_AGAIN = 0.1
-"""Seconds between two looks into an empty queue."""
+WAIT = 1.0
+"""Seconds that an idle hand waits in the queue for a job; stopping takes as long."""
 
 SWEEP_EVERY = 30.0
 ORPHANS_EVERY = 3600.0
@@ -54,6 +54,7 @@ class Worker:
             "process": self._process,
             "fetch": self._fetch,
             "purge": self._purge,
+            "compare": self._compare,
         }
 
     def run(self, stop: threading.Event) -> None:
@@ -80,17 +81,16 @@ class Worker:
                 if time.monotonic() > orphans_at:
                     orphans_at = time.monotonic() + ORPHANS_EVERY
                     lifecycle.sweep_orphans(self._engines)
-                if not self.once():
-                    stop.wait(LOOK_AGAIN)
+                self.once(WAIT)
                 pause = RETRY
             except Exception as error:  # a hand that fell off would not be missed until much later
                 log.warning("the worker waits %.0f s: %s", pause, error, exc_info=not isinstance(error, Unavailable))
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST)
 
-    def once(self) -> bool:
-        """Take one job, if there is one; whether there was. Raises `Unavailable` if the queue is away."""
-        deliveries = self._engines.queue.receive(1, VISIBILITY)
+    def once(self, wait: float = 0.0) -> bool:
+        """Take one job, if one comes within `wait` seconds; whether it did. Raises `Unavailable`: the queue is away."""
+        deliveries = self._engines.queue.receive(1, VISIBILITY, wait)
         for delivery in deliveries:
             self._handle(delivery)
         return bool(deliveries)
@@ -159,6 +159,9 @@ class Worker:
 
     def _purge(self, job: Job) -> None:
         lifecycle.purge(self._engines, job.payload["image_id"])
+
+    def _compare(self, job: Job) -> None:
+        compare.compare(self._engines, self._darkroom, job.payload["image_id"])
 
     def _mark_failed(self, job: Job, error: Exception) -> None:
         """A picture must not stay pending for ever because of a mistake of ours."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from bowerbird.catalog import pins, words
 from bowerbird.catalog.faces import Face, faces
+from bowerbird.catalog.prints import of_faces
 from bowerbird.model import Hit, State
 from bowerbird.ports import Engines, Floats, Vectors
 from bowerbird.search import colour as colours
@@ -51,9 +53,11 @@ def answer(
     while True:
         ranking = _ranked(engines, conn, query, viewer, depth)
         seen = _seen(engines, conn, ranking, viewer)
-        kept = fold(engines, [hit for hit in ranking.hits if hit.image_id in seen], seen, wanted)
+        images = [hit.image_id for hit in ranking.hits if hit.image_id in seen]
+        looks = engines.looks.get(np.array(images, np.int64))
+        kept = [images[rank] for rank in fold(images, looks, partial(of_faces, seen))[:wanted]]
         if len(kept) >= wanted or ranking.whole or depth >= DEEPEST:
-            return [seen[hit.image_id] for hit in kept[skip:wanted]]
+            return [seen[image_id] for image_id in kept[skip:]]
         depth = min(4 * depth, DEEPEST)
 
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bowerbird.model import Box, Hit, Image, original_key
+from bowerbird.catalog.cached import cached
+from bowerbird.model import Box, Hit, Image
 from bowerbird.ports import Encoder, Engines, Floats, Vectors
 
 if TYPE_CHECKING:
     from bowerbird.darkroom.process import Darkroom
-
-KEEP = 600.0
-"""Seconds for which a part's vector is kept: the further pages of its answer ask for it again."""
 
 
 def glance(encoder: Encoder, data: bytes, box: Box | None, max_pixels: int) -> Floats:
@@ -40,15 +38,15 @@ def glance(encoder: Encoder, data: bytes, box: Box | None, max_pixels: int) -> F
 
 
 def part(engines: Engines, darkroom: Darkroom, image: Image, box: Box, max_pixels: int) -> Floats:
-    """The vector (dim,) of a part of a stored picture, seen in its original's pixels. Raises `Spoiled`."""
-    key = f"part:{image.media}:{box.x:.4f},{box.y:.4f},{box.w:.4f},{box.h:.4f}"
-    kept = engines.cache.get(key)
-    if kept is not None:
-        return np.frombuffer(kept, np.float32)
-    data = engines.blobs.get(original_key(image.sha256))
-    vector = darkroom.run(glance, data, box, max_pixels)
-    engines.cache.put(key, vector.astype(np.float32).tobytes(), KEEP)
-    return vector
+    """The vector (dim,) of a part of a stored picture, seen in its original's pixels; the further pages of its answer
+    ask for it again. Raises `Spoiled`."""
+
+    def see() -> bytes:
+        data = engines.blobs.get(image.original)
+        return darkroom.run(glance, data, box, max_pixels).astype(np.float32).tobytes()
+
+    name = f"{image.media}:{box.x:.4f},{box.y:.4f},{box.w:.4f},{box.h:.4f}"
+    return np.frombuffer(cached(engines, "part", name, see), np.float32)
 
 
 def related(engines: Engines, image_id: int, k: int) -> list[Hit]:
