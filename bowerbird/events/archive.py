@@ -14,11 +14,16 @@ from itertools import groupby
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from bowerbird.model import Event
-from bowerbird.ports import Engines, EventLog
+from bowerbird.ports import Engines, EventLog, Unavailable
+
+logger = structlog.get_logger("bowerbird.events")
 
 CHECKPOINT = "offset:archive"
+UNTRIMMED = "archive:untrimmed"
+"""There once it was told that this log cannot be trimmed."""
 FOLDER = "events/"
 HOUR = 3600.0
 MOST = 25_000
@@ -150,7 +155,7 @@ def files(engines: Engines, since: float = 0.0) -> Iterator[str]:
 
 def forget(engines: Engines, before: int, keep_days: int, keep_mb: int, now: float | None = None) -> int:
     """Trim the log to its age and size, but nothing at or past `before` and nothing that is not archived; up to
-    which offset."""
+    which offset. A log that answers and cannot be trimmed is left as it is."""
     now = time.time() if now is None else now
     log, free = engines.events, min(before, archived(engines) + 1)
     oldest = log.read(0, 1)
@@ -163,9 +168,21 @@ def forget(engines: Engines, before: int, keep_days: int, keep_mb: int, now: flo
         wanted = max(wanted, first + math.ceil((log.end() + 1 - first) * (1 - kept / taken)))
     wanted = min(wanted, free)
     while start < wanted:
+        try:
+            log.trim(min(start + STEP, wanted))
+        except Unavailable as error:
+            log.end()  # raises where all of it is away
+            _tell_untrimmed(engines, error)
+            break
         start = min(start + STEP, wanted)
-        log.trim(start)
     return start
+
+
+def _tell_untrimmed(engines: Engines, why: Unavailable) -> None:
+    """The first time as a warning: every hour would only teach people to read over it."""
+    first = engines.metadata.put_new(UNTRIMMED, b"1")
+    say = logger.warning if first else logger.info
+    say("the event log cannot be trimmed and keeps all events; give its topic a retention of its own", why=str(why))
 
 
 def _first_since(log: EventLog, first: int, since: float) -> int:

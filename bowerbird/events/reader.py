@@ -14,7 +14,7 @@ import structlog
 from bowerbird.events import counters, heat, shown, taste, trending
 from bowerbird.events.batch import Batch, encode, prepare
 from bowerbird.model import Event
-from bowerbird.ports import Engines, Unavailable
+from bowerbird.ports import Engines, Lead, Unavailable
 
 log = structlog.get_logger("bowerbird.events")
 
@@ -23,6 +23,8 @@ MOST = 1000
 """Events folded at a time."""
 IDLE = 0.05
 """Seconds between two looks at a log in which nothing is new."""
+STANDBY = 0.2
+"""Seconds before who stands by asks again whether it is to fold."""
 AWAY = 1.0
 """Seconds before an engine that was away is asked again."""
 
@@ -52,27 +54,47 @@ def behind(engines: Engines) -> float:
     return max(0.0, time.time() - waiting[0].at) if waiting else 0.0
 
 
-def run(engines: Engines, stop: threading.Event, each: Callable[[Sequence[Event]], None] = lambda _: None) -> None:
-    """Fold until `stop` is set; `each` is told of every batch once it is folded."""
-    while not stop.is_set():
+def waiting(engines: Engines) -> int:
+    """Events that are not folded. A log may begin anywhere, so offsets alone do not tell."""
+    first = engines.events.read(place(engines).offset, 1)
+    return engines.events.end() - first[0].offset + 1 if first else 0
+
+
+def run(
+    engines: Engines, lead: Lead, stop: threading.Event, each: Callable[[Sequence[Event]], None] = lambda _: None
+) -> None:
+    """Fold while `lead` is held, until `stop` is set; `each` is told of every batch once it is folded."""
+    pause = 0.0
+    while not stop.wait(pause):
+        if not lead.held():
+            pause = STANDBY
+            continue
         try:
-            folded = step(engines)
+            folded = step(engines, held=lead.held)
+            if folded:
+                lead.done(folded[-1].offset)
             each(folded)
             pause = 0.0 if len(folded) == MOST else IDLE
         except Unavailable as error:
             log.warning("events wait", why=str(error))
             pause = AWAY
-        stop.wait(pause)
 
 
-def step(engines: Engines, most: int = MOST) -> Sequence[Event]:
-    """Fold the next events, `most` of them at most; those read."""
-    events = engines.events.read(place(engines).offset, most)
-    if events:
-        batch, documents = prepare(engines, events, trending.WORTH)
-        engines.metadata.put_many(documents | _folded(engines, batch))
-        # Last: what comes before it may be done again, and is then passed over.
-        engines.metadata.put(CHECKPOINT, encode(Place(events[-1].offset, time.time())))
+def step(engines: Engines, most: int = MOST, held: Callable[[], bool] = lambda: True) -> Sequence[Event]:
+    """Fold the next events, `most` of them at most; those folded. `held`: whether it is still ours to do."""
+    start = place(engines).offset
+    events = engines.events.read(start, most)
+    if not events:
+        return ()
+    batch, documents = prepare(engines, events, trending.WORTH)
+    documents |= _folded(engines, batch)
+    if not held():
+        return ()
+    engines.metadata.put_many(documents)
+    # Last: what comes before it may be done again, and is then passed over. Who was given up while it wrote may have
+    # undone what its successor folded since: then that is to be folded again.
+    reached = events[-1].offset if held() else start
+    engines.metadata.put(CHECKPOINT, encode(Place(reached, time.time())))
     return events
 
 
@@ -97,7 +119,7 @@ def _folded(engines: Engines, batch: Batch) -> dict[str, bytes]:
 
 
 class Only:
-    """Held by the one process that folds; the kernel lets go when it dies."""
+    """Held by the one process of a machine that writes something there; the kernel lets go when it dies."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w")

@@ -10,13 +10,12 @@ that an answer takes a fraction of a millisecond. `bench/recommend.py` compares.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bowerbird.feed.generations import renewed
+from bowerbird.feed.generations import renewed, whole
 from bowerbird.ports import Floats, Ints
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Affinity:
     def top_k(self, columns: Ints, k: int, weights: Floats | None = None) -> tuple[Ints, Floats]:
         """Columns and scores, falling, of the `k` that a person with these saves would keep next; without their own."""
         ends, to, values = self.matrix.indptr, self.matrix.indices, self.matrix.data
-        spans = [(int(ends[column]), int(ends[column + 1])) for column in columns]
+        spans = list(zip(ends[columns].tolist(), ends[columns + 1].tolist(), strict=True))
         if not spans:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         spoken = np.concatenate([to[start:end] for start, end in spans])
@@ -61,8 +60,9 @@ class Affinity:
         worth = np.concatenate([values[start:end] * w for (start, end), w in zip(spans, each, strict=True)])
         scores = np.bincount(spoken, worth, len(self.pin_ids)).astype(np.float32)
         scores[columns] = 0
-        best = np.argpartition(-scores, min(k, len(scores) - 1))[:k] if len(scores) > 1 else np.arange(len(scores))
-        best = best[scores[best] > 0]
+        best = np.flatnonzero(scores > 0)
+        if k < len(best):
+            best = best[np.argpartition(-scores[best], k)[:k]]
         best = best[np.argsort(-scores[best], kind="stable")]
         return best.astype(np.int64), scores[best]
 
@@ -80,14 +80,11 @@ class Affinity:
 
     def save(self, folder: Path) -> None:
         """Whole or not at all."""
-        partial = folder.with_name(folder.name + ".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
         parts = {"pin_ids": self.pin_ids, "indptr": self.matrix.indptr, "indices": self.matrix.indices}
-        for name, array in (parts | {"data": self.matrix.data}).items():
-            np.save(partial / f"{name}.npy", array)
-        (partial / "affinity.json").write_text(json.dumps({"pins": len(self.pin_ids)}))
-        partial.replace(folder)
+        with whole(folder) as made:
+            for name, array in (parts | {"data": self.matrix.data}).items():
+                np.save(made / f"{name}.npy", array)
+            (made / "affinity.json").write_text(json.dumps({"pins": len(self.pin_ids)}))
 
     @classmethod
     def load(cls, folder: Path) -> Affinity:

@@ -26,15 +26,15 @@ EVERY = 8
 _DIRECTIONS = np.random.default_rng(11).standard_normal((1009, NAMED)).astype(np.float32) / np.sqrt(NAMED)
 
 
-def traits(looks: Floats, creators: Sequence[int], boards: Sequence[int]) -> Floats:
+def traits(looks: Floats, creators: Ints, boards: Ints) -> Floats:
     """(n, numbers): what tells pins apart, of length about 1. `looks` (n, dim), `boards` 0 for none."""
     # What all candidates share tells none of them apart.
     own = looks - looks.mean(axis=0) if len(looks) else looks
     basis = np.random.default_rng(7).standard_normal((looks.shape[1], NUMBERS)).astype(np.float32)
     look = own @ basis
     look /= np.maximum(np.linalg.norm(look, axis=1, keepdims=True), 1e-6)
-    creator = _DIRECTIONS[np.asarray(creators, np.int64) % len(_DIRECTIONS)]
-    board = _DIRECTIONS[np.asarray(boards, np.int64) % len(_DIRECTIONS)] * (np.asarray(boards) > 0)[:, None]
+    creator = _DIRECTIONS[creators % len(_DIRECTIONS)]
+    board = _DIRECTIONS[boards % len(_DIRECTIONS)] * (boards > 0)[:, None]
     parts = zip((look, creator, board), SHARES.values(), strict=True)
     return np.concatenate([part * np.sqrt(share) for part, share in parts], axis=1, dtype=np.float32)
 
@@ -59,30 +59,13 @@ def diversify(scores: Floats, traits: Floats, most: int, interests: Interests | 
     three, and not only the one for which there are the strongest candidates. Each is owed the difference between its
     due and its share so far.
     """
-    left, rest = traits.copy(), scores.astype(np.float32).copy()
-    squares = np.einsum("ij,ij->i", left, left)
-    placed: list[int] = []
-    window: list[tuple[Floats, Floats]] = []
+    from bowerbird.feed import compiled
+
     dues = np.append(interests.dues, 0).astype(np.float32) if interests else np.zeros(1, np.float32)
     of = interests.of if interests else np.full(len(scores), -1)
-    had = np.zeros_like(dues)  # the last is for no interest, which is owed nothing
-    for number in range(min(most, len(scores))):
-        worth = rest + GAMMA * np.sqrt(np.maximum(squares, 0)) + (DUE * (dues - had / (number + 1)))[of]
-        best = int(worth.argmax())
-        placed.append(best)
-        had[of[best]] += of[best] >= 0
-        rest[best] = -np.inf
-        if len(window) == WINDOW:
-            share, spanned = window.pop(0)
-            squares += share * (2 * (left @ spanned) + share * float(spanned @ spanned))
-            left += share[:, None] * spanned
-        own = left[best].copy()
-        length = float(own @ own)
-        share = left @ own / length if length > 1e-6 else np.zeros(len(left), np.float32)
-        left -= share[:, None] * own
-        squares -= share * share * length
-        window.append((share, own))
-    return np.array(placed, np.int64)
+    placed = np.empty(min(most, len(scores)), np.int64)
+    compiled.diversify(scores.astype(np.float32), traits.copy(), dues, of, placed, WINDOW, GAMMA, DUE)
+    return placed
 
 
 def with_fresh(order: Sequence[int], fresh: Sequence[int], every: int = EVERY) -> list[int]:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bowerbird.catalog.facts import Fact
-from bowerbird.feed.candidates.fresh import PRIOR, likes, read
+from bowerbird.feed.candidates.fresh import PRIOR
+from bowerbird.feed.recent import Rows
 from bowerbird.feed.request import Asked
 from bowerbird.model import Shown
-from bowerbird.ports import Floats, Unavailable
+from bowerbird.ports import Floats, Ints, Unavailable
 
 SOURCES = ("interests", "walk", "affinity", "followed", "trending", "words", "fresh", "newest")
 
@@ -34,8 +34,14 @@ NAMES = (
 )
 """The columns, in their order. Models are kept with this list and are not used with another. One that comes to mean
 something else gets another name: what was logged before is not like what is logged from then on."""
-COLUMNS = hashlib.blake2b(",".join(NAMES).encode(), digest_size=4).hexdigest()
-"""Names this list in the log: what was logged under another one is not learned from."""
+
+
+def columns_of(names: Sequence[str]) -> str:
+    """What names this list in the log: what was logged under another one is not learned from."""
+    return hashlib.blake2b(",".join(names).encode(), digest_size=4).hexdigest()
+
+
+COLUMNS = columns_of(NAMES)
 
 INTERESTS, RECENT, HIDDEN = 12, 16, 200
 """How many of each are compared with."""
@@ -49,7 +55,8 @@ WEEK = 7 * 86400.0
 class Table(NamedTuple):
     """Candidates, a row each."""
 
-    facts: list[Fact]
+    facts: Rows
+    """(n,); see `recent.Lately`."""
     proposed: Floats
     """(n, sources), how much each source wants it; 0 where it did not propose it."""
     looks: Floats
@@ -62,43 +69,44 @@ class Table(NamedTuple):
     """(n, hidden actions): cosines to what was hidden."""
 
 
-def tabulate(asked: Asked, facts: list[Fact], proposed: Floats) -> Table:
-    """`proposed` (n, sources). Without the vector engine or the counts their columns are zero."""
+def tabulate(asked: Asked, facts: Rows, proposed: Floats) -> Table:
+    """`proposed` (n, sources). Without the vector engine its columns are zero; so is `rate`, until `rate` fills it."""
     interests = asked.taste.interests[:INTERESTS]
     recent = [action.image_id for action in asked.recent(RECENT)]
     hidden = [action.image_id for action in asked.taste.hidden[:HIDDEN]]
-    known = [fact.image_id for fact in facts]
-    vectors = _looks(asked, [*known, *(interest.image_id for interest in interests), *recent, *hidden])
+    compared = [*(interest.image_id for interest in interests), *recent, *hidden]
+    vectors = looks_of(asked, [*facts["image_id"].tolist(), *compared])
     n, m, r = len(facts), len(interests), len(recent)
     looks = vectors[:n]
     cosines = np.maximum(looks @ vectors[n:].T, 0)
     to_interests, to_recent, alike = cosines[:, :m], cosines[:, m : m + r], cosines[:, m + r :]
     importance = np.array([interest.importance for interest in interests], np.float32)
-    rate, tired = _rates(asked, facts), tiredness(asked.shown, asked.now, facts)
-    saves = np.array([fact.saves for fact in facts], np.float32)
-    ages = np.array([max(0.0, asked.now - fact.created_at) for fact in facts], np.float32)
+    ages = np.maximum(asked.now - facts["created_at"], 0)
     columns = [
         np.maximum((proposed > 0).sum(axis=1) - 1, 0),
         _nearness(to_interests, importance),
-        importance[to_interests.argmax(axis=1)] if m else np.zeros(n),
+        importance[to_interests.argmax(axis=1)] if m else 0.0,
         _greatest(to_recent),
         _greatest(alike),
-        np.log1p(saves),
-        rate,
+        np.log1p(facts["saves"]),
+        0.0,
         0.5 ** (ages / WEEK),
-        _creators(asked, facts),
-        tired,
-        np.full(n, np.log1p(len(asked.taste.actions))),
-        np.full(n, time.gmtime(asked.now).tm_hour),
+        _creators(asked, facts["user_id"]),
+        tiredness(asked.shown, asked.now, facts["pin_id"]),
+        np.log1p(len(asked.taste.actions)),
+        time.gmtime(asked.now).tm_hour,
     ]
-    features = np.concatenate([proposed, np.stack(columns, axis=1)], axis=1).astype(np.float32)
+    features = np.empty((n, len(NAMES)), np.float32)
+    features[:, : len(SOURCES)] = proposed
+    for at, column in enumerate(columns, len(SOURCES)):
+        features[:, at] = column
     return Table(facts, proposed, looks, features, to_interests, alike)
 
 
-def _looks(asked: Asked, image_ids: Sequence[int]) -> Floats:
+def looks_of(asked: Asked, image_ids: Sequence[int]) -> Floats:
     """(n, dim); zeros for what is not known, and while the engine is away."""
     looks = asked.feed.engines.looks
-    known = np.array([max(image_id, 0) for image_id in image_ids], np.int64)
+    known = np.maximum(np.array(image_ids, np.int64), 0)
     found = np.zeros((len(known), looks.dim), np.float32)
     try:
         found[known > 0] = looks.get(known[known > 0])
@@ -120,29 +128,29 @@ def _greatest(cosines: Floats) -> Floats:
     return cosines.max(axis=1) if cosines.shape[1] else np.zeros(len(cosines), np.float32)
 
 
-def _rates(asked: Asked, facts: list[Fact]) -> Floats:
+def rate(asked: Asked, table: Table, rows: Ints) -> None:
+    """Put the rates of these rows into their features: each costs a look into the metadata, so they come last. They
+    stay zero while that is away."""
     try:
-        read(asked, [fact.pin_id for fact in facts])
+        liked, seen = asked.feed.lately.liking(asked.feed.engines, table.facts["pin_id"][rows])
     except Unavailable:
         asked.feed.missed["counts:failed"] += 1
-        return np.zeros(len(facts), np.float32)
-    counted = [asked.counts[fact.pin_id] for fact in facts]
-    liked = np.array([likes(counts) for counts in counted], np.float32)
-    seen = np.array([counts.impressions for counts in counted], np.float32)
+        return
     prior = PRIOR[0] / sum(PRIOR)
-    return np.log((liked + PRIOR[0]) / (np.maximum(seen, liked) + sum(PRIOR)) / prior)
+    smoothed = (liked + PRIOR[0]) / (np.maximum(seen, liked) + sum(PRIOR))
+    table.features[rows, NAMES.index("rate")] = np.log(smoothed / prior)
 
 
-def tiredness(shown: Shown, now: float, facts: Sequence[Fact]) -> Floats:
+def tiredness(shown: Shown, now: float, pin_ids: Ints) -> Floats:
     """(n,): how often each was shown, half forgotten every `FORGETS` seconds."""
-    counted = [shown.pins.get(fact.pin_id, (0, now)) for fact in facts]
-    times = np.array([number for number, _ in counted], np.float32)
-    past = np.array([max(0.0, now - at) for _, at in counted], np.float32)
-    return times * 0.5 ** (past / FORGETS)
+    never = (0, now)
+    counted = np.array([shown.pins.get(pin_id, never) for pin_id in pin_ids.tolist()]).reshape(-1, 2)
+    past = np.maximum(now - counted[:, 1], 0)
+    return np.asarray(counted[:, 0] * 0.5 ** (past / FORGETS), np.float32)
 
 
-def _creators(asked: Asked, facts: list[Fact]) -> Floats:
+def _creators(asked: Asked, user_ids: Ints) -> Floats:
     share: dict[int, float] = {}
     for creator in asked.creators:
         share[creator] = share.get(creator, 0.0) + 1 / len(asked.creators)
-    return np.array([share.get(fact.user_id, 0.0) for fact in facts], np.float32)
+    return np.array([share.get(user_id, 0.0) for user_id in user_ids.tolist()], np.float32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -12,6 +13,16 @@ def generations(folder: Path) -> list[Path]:
     """Whole generations in `folder`, oldest first."""
     found = [path for path in folder.glob("*") if path.name.isdigit()] if folder.exists() else []
     return sorted(found, key=lambda path: int(path.name))
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into, which takes the name `folder` when all is written, and not before."""
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    yield partial
+    partial.replace(folder)
 
 
 def renewed(folder: Path, write: Callable[[Path], None]) -> Path:

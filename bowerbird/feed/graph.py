@@ -3,12 +3,14 @@
 A generation is a folder of arrays, written whole and then named, and mapped by every process. What was saved since is
 kept beside it in memory, in rows of the same shape; what was taken off is taken out of this process's copy of the
 mapped pages. Both are a web process's own and come from the event log.
+
+The pins of a board are ordered by what they are about (`feed.topics`), so that a walk can draw one of a topic (Pixie,
+section 3.1, PersonalizedNeighbor). Of newer pins and saves no topic is known.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterable
 from itertools import chain
@@ -18,18 +20,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.feed.generations import renewed
+from bowerbird.feed.generations import renewed, whole
+from bowerbird.feed.topics import NONE, Topics
 from bowerbird.model import Event, EventKind
 from bowerbird.ports import Ints
 
 Int32 = NDArray[np.int32]
 
 ARRAYS = ("pin_ids", "board_ids", "pin_ends", "pin_boards", "board_ends", "board_pins")
+TOPICS = ("pin_topics", "board_topics")
 WIDTH = 1 << 24
 """More than any degree."""
 MOST_BOARDS = 2000
 """Boards of one pin that are kept. A pin on more of them leads everywhere, and a random part of them leads there as
-well (Pixie, section 3.2, prunes by topic as well, for which vectors of topics are needed)."""
+well. Pixie (section 3.2) prunes boards of many topics too; on the demo's that only took away what walks find."""
 MOST_PINS = 20_000
 """Pins of one board that are kept: a board of everything says nothing."""
 
@@ -59,12 +63,24 @@ class Both(NamedTuple):
     newer_pins_of: Rows
 
 
+class About(NamedTuple):
+    """What pins of the base are about."""
+
+    pins: Topics
+    """By their nodes."""
+    on_boards: Topics
+    """Of the pins of boards, in the order of `Both.pins_of.to`: a walk that looks for one need not look at the pins."""
+
+
 class SaveGraph:
     """May be walked by many threads while one adds to it."""
 
-    def __init__(self, pin_ids: Ints, board_ids: Ints, boards_of: Rows, pins_of: Rows, offset: int) -> None:
+    def __init__(
+        self, pin_ids: Ints, board_ids: Ints, boards_of: Rows, pins_of: Rows, offset: int, about: About
+    ) -> None:
         self.offset = offset
         """Of the last event that it includes."""
+        self.about = about
         self._ids = {"pin": pin_ids, "board": board_ids}
         self._new: dict[str, dict[int, int]] = {"pin": {}, "board": {}}
         """Numbers of nodes that the base lacks."""
@@ -78,34 +94,40 @@ class SaveGraph:
     @classmethod
     def empty(cls) -> SaveGraph:
         nothing = np.empty(0, np.int64)
-        return cls(nothing, nothing, _none(0), _none(0), 0)
+        return cls(nothing, nothing, _none(0), _none(0), 0, About(np.empty(0, np.uint8), np.empty(0, np.uint8)))
 
     @classmethod
     def open(cls, folder: Path) -> SaveGraph:
         """Raises `FileNotFoundError` for a folder that holds none."""
-        # As plain arrays: each look into a `memmap` makes another one, which takes a microsecond or two.
-        kept = {name: np.load(folder / f"{name}.npy", mmap_mode="c").view(np.ndarray) for name in ARRAYS}
+        kept = {name: _mapped(folder / f"{name}.npy") for name in ARRAYS}
         boards_of = _rows(kept["pin_ends"], kept["pin_boards"])
         pins_of = _rows(kept["board_ends"], kept["board_pins"])
         told = json.loads((folder / "graph.json").read_text())
-        return cls(kept["pin_ids"], kept["board_ids"], boards_of, pins_of, int(told["offset"]))
+        try:
+            about = About(*(_mapped(folder / f"{name}.npy") for name in TOPICS))
+        except FileNotFoundError:  # from before there were any
+            about = About(*(np.full(count, NONE, np.uint8) for count in (len(kept["pin_ids"]), len(pins_of.to))))
+        return cls(kept["pin_ids"], kept["board_ids"], boards_of, pins_of, int(told["offset"]), about)
 
     @staticmethod
-    def build(pin_ids: Ints, board_ids: Ints, offset: int, folder: Path) -> None:
-        """Write a generation of these saves (two arrays of one length) that includes the log up to `offset`."""
+    def build(pin_ids: Ints, board_ids: Ints, offset: int, folder: Path, topics: Topics | None = None) -> None:
+        """Write a generation of these saves (arrays of one length, `topics` of the pins) that includes the log up to
+        `offset`."""
         pins, pin_at = np.unique(pin_ids, return_inverse=True)
         boards, board_at = np.unique(board_ids, return_inverse=True)
+        about = np.full(len(pins), NONE, np.uint8)
+        if topics is not None:
+            about[pin_at] = topics
         p, b = _pruned(pin_at.astype(np.int32), board_at.astype(np.int32))
-        partial = folder.with_name(folder.name + ".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        by_topic = np.argsort(about[p], kind="stable")
+        p, b = p[by_topic], b[by_topic]
         pin_ends, pin_boards = _sparse(p, b, len(pins))
         board_ends, board_pins = _sparse(b, p, len(boards))
         arrays: tuple[Any, ...] = (pins, boards, pin_ends, pin_boards, board_ends, board_pins)
-        for name, array in zip(ARRAYS, arrays, strict=True):
-            np.save(partial / f"{name}.npy", array)
-        (partial / "graph.json").write_text(json.dumps({"offset": offset}))
-        partial.replace(folder)
+        with whole(folder) as made:
+            for name, array in zip(ARRAYS + TOPICS, (*arrays, about, about[board_pins]), strict=True):
+                np.save(made / f"{name}.npy", array)
+            (made / "graph.json").write_text(json.dumps({"offset": offset}))
 
     def __len__(self) -> int:
         """Pins."""
@@ -171,10 +193,12 @@ class SaveGraph:
         for rows, here, there in ((self._base[0], p, b), (self._base[1], b, p)):
             if not 0 <= here < len(rows.place):
                 continue
-            neighbours = rows.of(here)
-            found = np.flatnonzero(neighbours == there)
+            found = np.flatnonzero(rows.of(here) == there)
             if len(found):
-                neighbours[found[0]] = neighbours[-1]
+                start, degree = divmod(int(rows.place[here]), WIDTH)
+                at, end = start + int(found[0]), start + degree
+                for row in (rows.to, self.about.on_boards) if rows is self._base[1] else (rows.to,):
+                    row[at : end - 1] = row[at + 1 : end].copy()  # moved up, so that all stay in their order
                 rows.place[here] -= 1
 
     def _find(self, side: str, known_id: int) -> int:
@@ -200,9 +224,9 @@ class SaveGraph:
         )
 
 
-def renew(folder: Path, pin_ids: Ints, board_ids: Ints, offset: int) -> Path:
+def renew(folder: Path, pin_ids: Ints, board_ids: Ints, offset: int, topics: Topics | None = None) -> Path:
     """Write the next generation and drop those before the last."""
-    return renewed(folder, lambda following: SaveGraph.build(pin_ids, board_ids, offset, following))
+    return renewed(folder, lambda following: SaveGraph.build(pin_ids, board_ids, offset, following, topics))
 
 
 def _sparse(here: Int32, there: Int32, count: int) -> tuple[Ints, Int32]:
@@ -214,6 +238,11 @@ def _sparse(here: Int32, there: Int32, count: int) -> tuple[Ints, Int32]:
 
 def _rows(ends: Ints, to: Int32) -> Rows:
     return Rows(ends[:-1] * WIDTH + np.diff(ends), to)
+
+
+def _mapped(path: Path) -> Any:
+    # As a plain array: each look into a `memmap` makes another one, which takes a microsecond or two.
+    return np.load(path, mmap_mode="c").view(np.ndarray)
 
 
 def _none(count: int) -> Rows:

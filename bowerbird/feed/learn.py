@@ -17,7 +17,7 @@ by the row and not by the choice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,7 @@ DRAWS = 2000
 
 Reals = NDArray[np.float64]
 Report = Callable[[int, int], None]
+M = TypeVar("M", bound=rank.Model)
 
 
 class Verdict(NamedTuple):
@@ -74,8 +75,8 @@ class Verdict(NamedTuple):
         return self.low > 0
 
 
-class Learned(NamedTuple):
-    trees: Trees
+class Learned(NamedTuple, Generic[M]):
+    model: M
     chances: Reals
     """By `step`: how much a place is looked at, 1 where it is most."""
     verdict: Verdict
@@ -86,10 +87,10 @@ def step(depths: Ints) -> Ints:
     return np.asarray(2 * np.log2(1 + depths), np.int64)
 
 
-def learn(given: Lesson, before: rank.Model | None = None, report: Report = lambda *_: None) -> Learned:
+def learn(given: Lesson, before: rank.Model | None = None, report: Report = lambda *_: None) -> Learned[Trees]:
     """Rank anew, and compare with what is in use. Raises `ValueError` where there is too little, `Unavailable` without
     LightGBM."""
-    taught, asked, days = _parted(given)
+    taught, asked, days = parted(given, "on their feeds")
     chances = examined(taught)
     report(1, 3)
     trees = fit(taught, chances)
@@ -103,8 +104,9 @@ def last(days: int) -> str:
     return "the last day" if days == 1 else f"the last {days} days"
 
 
-def _parted(given: Lesson) -> tuple[Lesson, Lesson, int]:
-    """What is learned from, what is held out, and how many days that are."""
+def parted(given: Lesson, where: str) -> tuple[Lesson, Lesson, int]:
+    """What is learned from, what is held out, and how many days that are. Raises `ValueError` where it is too little
+    that people did there."""
     end = given.at.max(initial=0.0)
     for days in range(1, HELD + 1):
         held = given.at > end - days * DAY
@@ -114,7 +116,7 @@ def _parted(given: Lesson) -> tuple[Lesson, Lesson, int]:
     people = len(np.unique(asked.people))
     if taught.acts < LEAST or asked.acts < LEAST_HELD or people < LEAST_PEOPLE:
         raise ValueError(
-            f"There is too little to learn from: {taught.acts} pins that people saved, opened or hid on their feeds "
+            f"There is too little to learn from: {taught.acts} pins that people saved, opened or hid {where} "
             f"before {last(days)}, and {asked.acts} by {people} people since. It takes {LEAST}, and "
             f"{LEAST_HELD} by {LEAST_PEOPLE} people."
         )
@@ -130,11 +132,11 @@ def examined(given: Lesson) -> Reals:
     """
     places, chosen = step(given.depths), (given.worth > 0).astype(np.float64)
     had = np.bincount(places, chosen)
-    total = _sums(chosen, given)
+    total = summed(chosen, given)
     log = np.zeros(len(had))
 
     def log_of(scores: Reals) -> Reals:
-        expected = np.bincount(places, total * _shares(scores + log[places], given), len(had))
+        expected = np.bincount(places, total * softmax(scores + log[places], given), len(had))
         log[:] += np.log((had + DOUBT) / (expected + DOUBT))
         log[:] -= log.max()
         return log[places]
@@ -194,11 +196,11 @@ def _boosted(given: Lesson, worth: Reals, rounds: int, rate: float, places: Call
     """Trees whose softmax within each list, with what `places` adds to their scores, is each pin's share of `worth`
     (n,) (Ai et al., SIGIR 2018). What is below zero is chosen likewise, but for the lowest score."""
     liked, hidden = np.maximum(worth, 0), np.maximum(-worth, 0)
-    most, least = _sums(liked, given), _sums(hidden, given)
+    most, least = summed(liked, given), summed(hidden, given)
 
     def slopes(scores: Reals, _: Any) -> tuple[Reals, Reals]:
         looked_at = places(scores)
-        up, down = _shares(looked_at + scores, given), _shares(looked_at - scores, given)
+        up, down = softmax(looked_at + scores, given), softmax(looked_at - scores, given)
         first = most * up - liked - (least * down - hidden)
         return first, np.maximum(most * up * (1 - up) + least * down * (1 - down), 1e-9)
 
@@ -232,7 +234,7 @@ def _library() -> Any:
     return lightgbm
 
 
-def _sums(of: Reals, given: Lesson) -> Reals:
+def summed(of: Reals, given: Lesson) -> Reals:
     """(n,): of the list that each is on."""
     return _counted(given.lists, of, len(given.at))[given.lists]
 
@@ -241,11 +243,11 @@ def _counted(groups: Ints, of: Reals, count: int) -> Reals:
     return np.bincount(groups, of, count).astype(np.float64)
 
 
-def _shares(scores: Reals, given: Lesson) -> Reals:
-    """(n,): softmax within each list."""
+def softmax(scores: Reals, given: Lesson) -> Reals:
+    """(n,): within each list."""
     starts = np.searchsorted(given.lists, np.arange(len(given.at)))
     raised = np.exp(scores - np.maximum.reduceat(scores, starts)[given.lists])
-    return raised / _sums(raised, given)
+    return raised / summed(raised, given)
 
 
 def _nodes(booster: Booster) -> Nodes:

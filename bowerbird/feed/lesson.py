@@ -1,15 +1,16 @@
-"""What people did with their feeds, as lists to learn from: what was served, what of it was seen, and what followed."""
+"""What people did with their walls, as lists to learn from: what was served, what of it was seen, and what followed."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bowerbird.feed.features import COLUMNS, NAMES
-from bowerbird.feed.page import SERVED
+from bowerbird.feed.features import NAMES, columns_of
+from bowerbird.feed.served import SERVED
 from bowerbird.model import EventKind
 from bowerbird.ports import Floats, Ints
 
@@ -97,17 +98,17 @@ _FEATURES = """
 SELECT seq, data ->> '$.features' FROM events SEMI JOIN listed USING (seq) ORDER BY seq"""
 
 
-def lesson(db: DuckDBPyConnection, now: float) -> Lesson:
-    """From the table `events` (`events.report.table`) with events of `KINDS`, and the data of those `SERVED`: lists of
-    which at least two pins were seen that fared differently."""
-    limits = {"now": now, "soon": SOON, "of_one": OF_ONE, "latest": LATEST, "columns": COLUMNS}
+def lesson(db: DuckDBPyConnection, now: float, names: Sequence[str] = NAMES) -> Lesson:
+    """From the table `events` (`events.report.table`) with events of `KINDS`, and the data of those `SERVED`: lists
+    served with features of these names, of which at least two pins were seen that fared differently."""
+    limits = {"now": now, "soon": SOON, "of_one": OF_ONE, "latest": LATEST, "columns": columns_of(names)}
     db.execute(f"CREATE OR REPLACE TEMP TABLE listed AS {_LISTED}", limits)
     rows = db.execute("FROM listed ORDER BY list, seq, number").fetchnumpy()
     pages = db.execute(_FEATURES).fetchall()
-    tables = [np.frombuffer(base64.b64decode(text), np.float16).reshape(-1, len(NAMES)) for _, text in pages]
+    tables = [np.frombuffer(base64.b64decode(text), np.float16).reshape(-1, len(names)) for _, text in pages]
     starts = np.cumsum([0, *(len(table) for table in tables)])
     at = starts[np.searchsorted([seq for seq, _ in pages], rows["seq"])] + rows["number"]
-    features = np.concatenate([np.empty((0, len(NAMES)), np.float16), *tables])[at].astype(np.float32)
+    features = np.concatenate([np.empty((0, len(names)), np.float16), *tables])[at].astype(np.float32)
     worth = np.select([rows[name] for name in WORTH], list(WORTH.values()), 0.0).astype(np.float32)
     _, first, lists = np.unique(rows["list"], return_index=True, return_inverse=True)
     given = Lesson(features, rows["depth"], worth, lists, rows["user_id"][first], rows["at"][first])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from collections.abc import Callable, Iterable
@@ -13,13 +12,14 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from bowerbird.catalog import facts, pins
+from bowerbird.catalog import pins
 from bowerbird.catalog.faces import of_pins
+from bowerbird.feed import served
 from bowerbird.feed.compose import Cursor, compose
 from bowerbird.feed.features import COLUMNS
 from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
-from bowerbird.model import Event, Shown, Taste, Trend
+from bowerbird.model import Shown, Taste, Trend
 from bowerbird.ports import Unavailable
 
 T = TypeVar("T")
@@ -29,8 +29,6 @@ KEEP = 6 * 3600.0
 """Seconds for which a composed list is kept, from when it was composed."""
 LEFT_OUT = 20_000
 """Pins of one chain of lists that are remembered as shown; who scrolls on may see the first again."""
-SERVED = "served"
-"""The kind of the event that logs what was served with which features, for `feed.learn`."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -133,7 +131,8 @@ def _compose(
     asked = asked_by(feed, conn, viewer, request, known, before)
     items, cursor = compose(asked, cursor)
     kept = Kept(viewer, items, before, cursor)
-    feed.engines.metadata.put(f"feed:{request}", msgspec.msgpack.encode(kept), KEEP)
+    # Lost in a power cut it is composed anew, as one that is too old.
+    feed.engines.metadata.put(f"feed:{request}", msgspec.msgpack.encode(kept), KEEP, durable=False)
     return kept
 
 
@@ -144,24 +143,13 @@ def asked_by(
     seed = int.from_bytes(hashlib.blake2b(request.encode(), digest_size=8).digest())
     dice = np.random.default_rng([feed.salt, seed])
     asked = Asked(feed, conn, viewer, feed.clock(), dice, *known, frozenset(before))
-    asked.creators = facts.owners(conn, [action.pin_id for action in asked.recent()])
+    acted = feed.lately.of_pins(conn, np.array([action.pin_id for action in asked.recent()], np.int64), viewer)
+    asked.creators = acted["user_id"][acted["id"] > 0].tolist()
     return asked
 
 
 def _log(feed: Feed, viewer: int, request: str, placed: list[Placed], kept: Kept) -> None:
-    """Features as they were when these pins were served: learning from features made up later would leak what
-    happened since. Depths are counted over all lists of the chain, for whoever has come to the second has scrolled
-    past the first."""
-    if int(request[:8], 16) >= feed.logged * 2**32:
-        return
-    features = b"".join(kept.items[each.position].features for each in placed)
-    data = {
-        "page": "home",
-        "request": request,
-        "pins": [each.pin.id for each in placed],
-        "depths": [len(kept.before) + each.position for each in placed],
-        "columns": COLUMNS,
-        "features": base64.b64encode(features).decode(),
-    }
-    with suppress(Unavailable):
-        feed.engines.events.append([Event(SERVED, feed.clock(), viewer, data=data)])
+    """Depths are counted over all lists of the chain: who has come to the second has scrolled past the first."""
+    depths = [len(kept.before) + each.position for each in placed]
+    rows = b"".join(kept.items[each.position].features for each in placed)
+    served.note(feed, viewer, "home", request, [each.pin.id for each in placed], depths, COLUMNS, rows)

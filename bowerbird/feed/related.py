@@ -8,33 +8,39 @@ where it is gone it is made again and comes out alike.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Container, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from bowerbird.catalog import facts, pins, words
+from bowerbird.catalog import facts, pins
+from bowerbird.catalog.cached import cached
 from bowerbird.catalog.faces import Face, faces
-from bowerbird.feed.candidates import affinity, walk
-from bowerbird.feed.compose import Hashes
+from bowerbird.catalog.prints import of_faces
+from bowerbird.feed import served
+from bowerbird.feed.candidates import affinity, walk, words
+from bowerbird.feed.features import columns_of
 from bowerbird.feed.placing import Item, bookmark_of, place
 from bowerbird.feed.request import Feed, Page, Why
 from bowerbird.feed.spread import farthest
-from bowerbird.model import Hit, Pin, State, Taste
+from bowerbird.model import Pin, State, Taste
 from bowerbird.ports import Unavailable
 
 WEIGHTS = {"visual": 1.0, "walk": 0.9, "affinity": 0.7, "words": 0.35}
-"""Of each kind, in the order in which they are asked. `learn.fusion` sets others where there is data."""
+"""Of each kind, in the order in which they are asked. `feed.fusion` learns others where there is data."""
+NAMES = tuple(WEIGHTS)
+"""Features of an item: how high each kind ranks it, 1 at the top and 0 where it is not."""
+COLUMNS = columns_of(NAMES)
 SMOOTH = 60
 """Of reciprocal rank fusion; the paper's value."""
 DEEP = 150
 """Pins that a deep look brings of what looks alike; half and a third as many of the other kinds."""
 MOST = 300
 """Pins on one list."""
-KEEP = 900.0
-"""Seconds for which it is kept."""
 SEEDS, STYLES = 20, 4
 """Latest pins of a board that are walked from, and the most unlike of them that are looked alike."""
 
@@ -104,23 +110,35 @@ def _page(
     position = min(bookmark_of(bookmark)[1], MOST)
     request = hashlib.blake2b(name.encode(), digest_size=12).hexdigest()
     following = position + limit
-    key = f"feed:{request}:{limit}"
-    kept = feed.engines.cache.get(key) if position else None
     met: dict[int, Face] = {}
-    if kept is not None:
-        items, more = _items.decode(kept), False
-    else:
+
+    def compose() -> tuple[list[Item], bool]:
         around = seeds()
-        items, more, met = _compose(feed, conn, viewer, around, limit + limit // 4 + 6)
+        shallow = limit + limit // 4 + 6
+        items, more, found = _compose(feed, conn, viewer, around, shallow, shallow)
+        met.update(found)
         if more and (position or following > len(items)):
             known = {item.image_id for item in items}
-            deep, _, others = _compose(feed, conn, viewer, around, DEEP)
+            deep, _, others = _compose(feed, conn, viewer, around, DEEP, MOST)
             items, more = [*items, *(item for item in deep if item.image_id not in known)][:MOST], False
-            met |= others
-        if position:
-            feed.engines.cache.put(key, msgspec.msgpack.encode(items), KEEP)
+            met.update(others)
+        return items, more
+
+    def whole() -> bytes:
+        items, _ = compose()
+        return msgspec.msgpack.encode(items) if items else b""
+
+    if position:
+        kept = cached(feed.engines, "list", f"{request}:{limit}", whole)
+        items, more = (_items.decode(kept) if kept else []), False
+    else:
+        items, more = compose()
     shown = dict(enumerate(items[position:following], position))
     placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown, met)
+    if viewer:
+        where, rows = name.partition(":")[0], b"".join(shown[each.position].features for each in placed)
+        ids, depths = [each.pin.id for each in placed], [each.position for each in placed]
+        served.note(feed, viewer, where, request, ids, depths, COLUMNS, rows)
     return Page(request, placed, f"{request}.{following}" if more or following < len(items) else None)
 
 
@@ -133,7 +151,7 @@ def _taste_of(feed: Feed, viewer: int | None) -> Taste:
         return Taste()
 
 
-def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int) -> Composed:
+def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, depth: int, most: int) -> Composed:
     """Each pin with the kinds that found it, joined by `+`, and why the one that counts most for it did."""
     found: dict[str, list[Near]] = {}
     for kind, ask in KINDS.items():
@@ -142,35 +160,46 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
         except Exception:  # as in `sources.ask`: the others still come
             feed.missed[f"{kind}:failed"] += 1
     every = [near for lists in found.values() for near in lists]
-    known, image_of = _visible(feed, conn, viewer, every, [pin.id for pin in seeds.pins])
-    without = {pin.image.id for pin in seeds.pins}
-    if seeds.board_id:
-        without |= facts.held(conn, seeds.board_id, known.keys())
-    fit = {image for image, face in known.items() if face.state is State.READY} - without
-    fused = _fused(found, image_of, fit)
-    best = sorted(fused, key=lambda image: -fused[image].score)[:MOST]
-    kept = _folded(feed, best, known, [pin.image.id for pin in seeds.pins])
-    items = [Item(known[i].id, i, "+".join(fused[i].shares), fused[i].why, b"") for i in kept]
-    more = any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
-    return Composed(items, more, {face.id: face for face in known.values()})
+    sight = _sight(conn, viewer, every, [pin.id for pin in seeds.pins])
+    own = [pin.image.id for pin in seeds.pins]
+    without = {*own, *(facts.held(conn, seeds.board_id, sight.pin_of.keys()) if seeds.board_id else ())}
+    weights = feed.fusion.weights if feed.fusion else WEIGHTS
+    fused = _fused(found, sight.image_of, sight.pin_of.keys() - without, weights)
+    best = sorted(fused, key=lambda image: -fused[image].score)
+    shown = [sight.pin_of[image] for image in (*best[:most], *own) if image in sight.pin_of]
+    met = faces(feed.engines, conn, {pin: sight.secret[pin] for pin in shown})
+    known = {face.image_id: face for face in met.values()}
+    ready = [image for image in best[:most] if image in known and known[image].state is State.READY]
+    kept = _folded(feed, ready, known, own)
+    items = [Item(sight.pin_of[i], i, "+".join(fused[i].ranked), fused[i].why, fused[i].features) for i in kept]
+    more = len(best) > most or any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
+    return Composed(items, more, met)
 
 
-def _visible(
-    feed: Feed, conn: Connection, viewer: int | None, every: Sequence[Near], seeds: Sequence[int]
-) -> tuple[dict[int, Face], dict[int, int]]:
-    """Of what was found and the viewer sees: faces by image id, and image ids by pin id. The seeds are among it, as
-    reasons name them."""
+class Sight(NamedTuple):
+    """What the viewer sees of what was found, and of the seeds, as reasons name them."""
+
+    pin_of: dict[int, int]
+    """By image id."""
+    image_of: dict[int, int]
+    """By pin id, of the seeds and of what was found as pins."""
+    secret: dict[int, bool]
+    """By pin id."""
+
+
+def _sight(conn: Connection, viewer: int | None, every: Sequence[Near], seeds: Sequence[int]) -> Sight:
     of_pin = pins.seen(conn, {*seeds, *(pin for near in every for pin in near.pin_ids)}, viewer)
     of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
-    chosen = {image: pin for pin, (image, _) in of_pin.items()} | {image: pin for image, (pin, _) in of_image.items()}
-    secret = {pin: hidden for pin, (_, hidden) in of_pin.items()} | dict(of_image.values())
-    found = faces(feed.engines, conn, {pin: secret[pin] for pin in chosen.values()})
-    return {face.image_id: face for face in found.values()}, {pin: image for pin, (image, _) in of_pin.items()}
+    image_of = {pin: image for pin, (image, _) in of_pin.items()}
+    pin_of = {image: pin for pin, image in image_of.items()} | {image: pin for image, (pin, _) in of_image.items()}
+    return Sight(pin_of, image_of, {pin: secret for pin, (_, secret) in of_pin.items()} | dict(of_image.values()))
 
 
 class Fused(NamedTuple):
     """What the kinds together say of an image."""
 
+    ranked: dict[str, float]
+    """By kind, how high."""
     shares: dict[str, float]
     """Of its score, by kind."""
     whys: dict[str, Why]
@@ -184,26 +213,34 @@ class Fused(NamedTuple):
         """Of the kind that counts most for it."""
         return self.whys[max(self.shares, key=self.shares.__getitem__)]
 
+    @property
+    def features(self) -> bytes:
+        """float16, as `NAMES` orders them."""
+        return struct.pack(f"<{len(NAMES)}e", *(self.ranked.get(name, 0.0) for name in NAMES))
 
-def _fused(found: Mapping[str, Sequence[Near]], image_of: Mapping[int, int], fit: Container[int]) -> dict[int, Fused]:
+
+def _fused(
+    found: Mapping[str, Sequence[Near]], image_of: Mapping[int, int], fit: Container[int], weights: Mapping[str, float]
+) -> dict[int, Fused]:
     """By image id, of those that are `fit`."""
     fused: dict[int, Fused] = {}
     for kind, lists in found.items():
         for near in lists:
             images = near.image_ids or [image_of[pin] for pin in near.pin_ids if pin in image_of]
             for rank, image in enumerate((image for image in images if image in fit), 1):
-                shares, whys = fused.setdefault(image, Fused({}, {}))
-                shares[kind] = shares.get(kind, 0.0) + WEIGHTS[kind] / (SMOOTH + rank) / len(lists)
+                ranked, shares, whys = fused.setdefault(image, Fused({}, {}, {}))
+                ranked[kind] = ranked.get(kind, 0.0) + (SMOOTH + 1) / (SMOOTH + rank) / len(lists)
+                shares[kind] = weights[kind] * ranked[kind]
                 whys.setdefault(kind, near.why)
     return fused
 
 
 def _folded(feed: Feed, best: Sequence[int], known: Mapping[int, Face], before: Sequence[int]) -> list[int]:
     """These images without near-duplicates of better ones and of the images `before` them."""
-    hits = [Hit(image_id, 0.0) for image_id in (*before, *best)]
-    prints: dict[int, Hashes | Face] = {**dict.fromkeys(before, Hashes()), **known}
+    images = [*before, *best]
     try:
-        kept = {hit.image_id for hit in feed.fold(feed.engines, hits, prints, len(hits))}
+        looks = feed.engines.looks.get(np.array(images, np.int64))
+        kept = {images[rank] for rank in feed.fold(images, looks, partial(of_faces, known))}
     except Unavailable:
         feed.missed["fold:failed"] += 1
         return list(best)
@@ -236,7 +273,7 @@ def _affinity(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Ne
 
 def _words(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
     """By title or board name."""
-    found = words.lately(conn, " ".join(seeds.text.split()[:6]), depth // 3)
+    found = words.near(feed, conn, " ".join(seeds.text.split()[:6]), depth // 3)
     return [Near(Why("topic", seeds.pins[0].id), found)] if found else []
 
 

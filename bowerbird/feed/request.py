@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from bowerbird.catalog.faces import Face
-from bowerbird.model import Action, Board, Counts, EventKind, Hit, Shown, Taste, Trend
-from bowerbird.ports import Engines
+from bowerbird.feed.recent import Lately, Rows
+from bowerbird.model import Action, Board, Event, EventKind, Shown, Taste, Trend
+from bowerbird.ports import Engines, Floats
 
-Fold = Callable[[Engines, Sequence[Hit], Mapping[int, Any], int], list[Hit]]
-"""`search.duplicates.fold`: it reads `phash` and `phash_flip` of what it is given for each image."""
+Fold = Callable[[Sequence[int], Floats, Callable[[Sequence[int]], Rows]], list[int]]
+"""`search.duplicates.fold`: it asks for the `prints.PRINT` of the images that it has to tell apart."""
 
 
 class Why(msgspec.Struct, frozen=True, array_like=True):
@@ -70,7 +71,8 @@ class Page(msgspec.Struct, frozen=True):
 class Proposal(msgspec.Struct, frozen=True):
     """What a source proposes: a pin, or an image of which the viewer is then shown the oldest pin."""
 
-    why: Why
+    why: Why | Callable[[], Why]
+    """Or how to find out: most proposals come to nothing."""
     score: float
     """From 0 to 1, comparable within its source."""
     pin_id: int = 0
@@ -79,7 +81,7 @@ class Proposal(msgspec.Struct, frozen=True):
 
 @dataclass
 class Feed:
-    """What all requests of a process share. `graph`, `affinity` and `model` may be replaced at any time."""
+    """What all requests of a process share. `graph`, `affinity`, `model` and `fusion` may be replaced at any time."""
 
     engines: Engines
     fold: Fold
@@ -89,13 +91,18 @@ class Feed:
     """`feed.affinity.Affinity`, if there is one."""
     model: Any = None
     """`feed.rank.Model`, if there is one; else fixed weights rank."""
+    fusion: Any = None
+    """`feed.fusion.Fusion`, if there is one; else fixed weights fuse related pins."""
+    lately: Lately = field(default_factory=Lately)
     clock: Callable[[], float] = time.time
     salt: int = 0
     """Makes two sites' dice differ; every request's dice are seeded by its name and this, so that tests can repeat."""
     budget: float = 0.15
     """Seconds that one source may take."""
     logged: float = 1.0
-    """Share of the pages served whose features are logged for learning."""
+    """Share of the lists served whose features are logged for learning."""
+    untold: deque[Event] = field(default_factory=lambda: deque(maxlen=1000))
+    """Events that the log is told in a moment; see `feed.served`."""
     missed: Counter[str] = field(default_factory=Counter)
     """How often each source was left out, by `<source>:failed`, `:slow` and `:resting`."""
     rest: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -119,8 +126,6 @@ class Asked:
     trend: Trend = field(default_factory=Trend)
     left_out: frozenset[int] = frozenset()
     """Pins that this chain of lists has shown already."""
-    counts: dict[int, Counts] = field(default_factory=dict)
-    """By pin; sources add what they read."""
     creators: list[int] = field(default_factory=list)
     """Of the pins of the latest actions, one for each."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bowerbird.feed.features import NAMES
+from bowerbird.feed.generations import whole
 from bowerbird.ports import Floats
 
 
@@ -52,12 +52,9 @@ class Trees:
 
     def save(self, folder: Path, **about: Any) -> None:
         """Whole or not at all; `about` is kept beside it as JSON."""
-        partial = folder.with_name(folder.name + ".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        np.savez(partial / "trees.npz", **self._nodes._asdict())
-        (partial / "about.json").write_text(json.dumps({"names": self.names, **about}, indent=1))
-        partial.replace(folder)
+        with whole(folder) as made:
+            np.savez(made / "trees.npz", **self._nodes._asdict())
+            (made / "about.json").write_text(json.dumps({"names": self.names, **about}, indent=1))
 
     @classmethod
     def load(cls, folder: Path, names: Sequence[str] = NAMES) -> Trees:

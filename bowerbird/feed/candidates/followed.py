@@ -7,29 +7,24 @@ from bowerbird.feed.request import Asked, Proposal, Why
 
 BOARDS, PEOPLE = 10, 8
 """How many of each one request looks at; drawn anew each time, so that following thousands costs no more."""
-EACH = 8
 
 
 def propose(asked: Asked) -> list[Proposal]:
-    people = follows.people_of(asked.conn, asked.viewer)
-    own = follows.boards_of(asked.conn, asked.viewer)
-    some = _some(asked, people, PEOPLE)
-    theirs = facts.open_boards_of(asked.conn, some)
-    found = [
-        _proposal(Why("board", board_id=board), pin_id, rank)
-        for board in [*_some(asked, own, BOARDS), *_some(asked, theirs, BOARDS // 2)]
-        for rank, pin_id in enumerate(facts.on_board(asked.conn, board, EACH))
+    people = _some(asked, follows.people_of(asked.conn, asked.viewer), PEOPLE)
+    own = _some(asked, follows.boards_of(asked.conn, asked.viewer), BOARDS)
+    theirs = _some(asked, facts.open_boards_of(asked.conn, people), BOARDS // 2)
+    boards, lately = [*dict.fromkeys([*own, *theirs])], asked.feed.lately
+    on_board = zip(boards, lately.on_boards(asked.conn, boards), strict=True)
+    by_user = zip(people, lately.by_users(asked.conn, people), strict=True)
+    return [
+        Proposal(why, 1.0 - rank / len(pin_ids), pin_id)
+        for why, pin_ids in [
+            *((Why("board", board_id=board), pin_ids) for board, pin_ids in on_board),
+            *((Why("person", user_id=person), pin_ids) for person, pin_ids in by_user),
+        ]
+        for rank, pin_id in enumerate(pin_ids)
+        if pin_id
     ]
-    found += [
-        _proposal(Why("person", user_id=person), pin_id, rank)
-        for person in some
-        for rank, pin_id in enumerate(facts.by_user(asked.conn, person, EACH))
-    ]
-    return found
-
-
-def _proposal(why: Why, pin_id: int, rank: int) -> Proposal:
-    return Proposal(why, 1.0 - rank / EACH, pin_id)
 
 
 def _some(asked: Asked, ids: list[int], most: int) -> list[int]:

@@ -6,12 +6,15 @@ what nobody has seen yet is uncertain and so is often drawn high, what many pass
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 import numpy as np
+from sqlalchemy import Connection
 
 from bowerbird.catalog import facts
-from bowerbird.feed.request import Asked, Proposal, Why
-from bowerbird.model import Counts
+from bowerbird.catalog.cached import cached
+from bowerbird.feed.request import Asked, Feed, Proposal, Why
 
 POOL = 160
 """Newest pins that are drawn from."""
@@ -21,32 +24,40 @@ KNOWN = 60
 PRIOR = (1.0, 19.0)
 """Of the Beta distribution: of twenty viewers one likes a picture that nothing is known of."""
 
-_counts = msgspec.json.Decoder(Counts)
+
+class Young(msgspec.Struct, frozen=True, array_like=True):
+    """One of the newest pins."""
+
+    pin_id: int
+    liked: float
+    seen: int
+    """Impressions."""
+
+
+_pool = msgspec.msgpack.Decoder(list[Young])
 
 
 def propose(asked: Asked) -> list[Proposal]:
-    pool = facts.newest(asked.conn, POOL)
-    read(asked, pool)
-    unseen = [pin_id for pin_id in pool if pin_id not in asked.shown.pins]
-    young = [pin_id for pin_id in unseen if asked.counts[pin_id].impressions < KNOWN]
+    feed = asked.feed
+    pool = cached(feed.engines, "fresh", "pool", partial(_newest, feed, asked.conn), partial(_newest_again, feed))
+    young = [pin for pin in _pool.decode(pool) if pin.pin_id not in asked.shown.pins] if pool else []
     if not young:
         return []
-    liked = np.array([likes(asked.counts[pin_id]) for pin_id in young])
-    seen = np.array([asked.counts[pin_id].impressions for pin_id in young])
+    liked, seen = np.array([pin.liked for pin in young]), np.array([pin.seen for pin in young])
     drawn = asked.dice.beta(PRIOR[0] + liked, PRIOR[1] + np.maximum(seen - liked, 0))
     best = np.argsort(-drawn, kind="stable")[:MOST]
-    return [Proposal(Why("fresh"), float(drawn[at]), young[at]) for at in best]
+    return [Proposal(Why("fresh"), float(drawn[at]), young[at].pin_id) for at in best]
 
 
-def likes(counts: Counts) -> float:
-    """Saves and half of the clicks, less what was hidden; a closeup alone says little."""
-    return max(0.0, counts.saves + 0.5 * counts.clicks + 0.1 * counts.closeups - counts.hides)
+def _newest(feed: Feed, conn: Connection) -> bytes:
+    """The same for everyone, so it is made once for all."""
+    pool = facts.newest(conn, POOL)
+    liked, seen = feed.lately.liking(feed.engines, np.array(pool, np.int64))
+    known = zip(pool, liked.tolist(), seen.tolist(), strict=True)
+    young = [Young(pin_id, likes, int(times)) for pin_id, likes, times in known if times < KNOWN]
+    return msgspec.msgpack.encode(young) if young else b""
 
 
-def read(asked: Asked, pin_ids: list[int]) -> None:
-    """Bring the counts of these pins into `asked.counts`; those that have none get zeros."""
-    missing = [pin_id for pin_id in pin_ids if pin_id not in asked.counts]
-    documents = asked.feed.engines.metadata.get_many([f"counts:{pin_id}" for pin_id in missing])
-    for pin_id in missing:
-        document = documents.get(f"counts:{pin_id}")
-        asked.counts[pin_id] = _counts.decode(document) if document else Counts()
+def _newest_again(feed: Feed) -> bytes:
+    with feed.engines.database.read() as conn:
+        return _newest(feed, conn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Asked, Feed, Proposal, Why
@@ -12,7 +13,7 @@ from bowerbird.model import EventKind
 
 SEEDS = 20
 MOST = 64
-STEPS = 20_000
+STEPS = 8_000
 """A page's worth: more of them change the order little."""
 NEAR_STEPS = 4_000
 POPULARITY = 0.4
@@ -30,7 +31,7 @@ def propose(asked: Asked) -> list[Proposal]:
     found = walk(graph, weights, MOST + SEEDS, STEPS, seed, popularity=POPULARITY)
     top = found[0][1] if found else 1.0
     whys = _whys(graph, [action.pin_id for action in recent])
-    return [Proposal(whys(pin_id), score / top, pin_id) for pin_id, score in found[:MOST]]
+    return [Proposal(partial(whys, pin_id), score / top, pin_id) for pin_id, score in found[:MOST]]
 
 
 def _whys(graph: SaveGraph, seeds: Sequence[int]) -> Callable[[int], Why]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
+from sqlalchemy import Connection
 
 from bowerbird.catalog import words
-from bowerbird.feed.request import Asked, Proposal, Why
+from bowerbird.catalog.cached import cached
+from bowerbird.feed.request import Asked, Feed, Proposal, Why
+from bowerbird.ports import Engines
 
 SEARCHES = 2
 """Latest ones that count."""
 RECENT = 14 * 86400.0
 """Seconds after which nobody remembers what they searched for."""
 MOST = 30
-KEEP = 300.0
-"""Seconds for which an answer is kept."""
+DEEPEST = 50
 
 
 def propose(asked: Asked) -> list[Proposal]:
@@ -21,16 +25,22 @@ def propose(asked: Asked) -> list[Proposal]:
     return [
         Proposal(Why("words", words=text), 1.0 - rank / MOST, pin_id)
         for text in latest
-        for rank, pin_id in enumerate(_found(asked, text))
+        for rank, pin_id in enumerate(near(asked.feed, asked.conn, text, MOST))
     ]
 
 
-def _found(asked: Asked, text: str) -> list[int]:
-    """Pin ids, best first, whoever may see them; the answer is shared by all who search for the same."""
-    key = f"feed:words:{text.casefold()[:200]}"
-    kept = asked.feed.engines.cache.get(key)
-    if kept is not None:
-        return msgspec.json.decode(kept, type=list[int])
-    found = words.lately(asked.conn, text, MOST)
-    asked.feed.engines.cache.put(key, msgspec.json.encode(found), KEEP)
-    return found
+def near(feed: Feed, conn: Connection, text: str, most: int) -> list[int]:
+    """Pin ids, `DEEPEST` of them at most, best first, whoever may see them; shared by all who ask for the same."""
+    engines, name = feed.engines, text.casefold()[:200]
+    found = cached(engines, "words", name, partial(_find, conn, text), partial(_find_again, engines, text))
+    return msgspec.json.decode(found, type=list[int])[:most] if found else []
+
+
+def _find(conn: Connection, text: str) -> bytes:
+    found = words.lately(conn, text, DEEPEST)
+    return msgspec.json.encode(found) if found else b""
+
+
+def _find_again(engines: Engines, text: str) -> bytes:
+    with engines.database.read() as conn:
+        return _find(conn, text)
