@@ -37,6 +37,7 @@ class Settings:
     log_level: str = setting("info", "The least severe log line kept.", ("debug", "info", "warning", "error"))
 
     database: str = setting("", "URL of the relational database; empty: SQLite in the data folder.")
+    database_readers: str = setting("", "URLs of read-only replicas of the database, comma-separated.")
     blobs: str = setting("", "URL of the blob store; empty: a folder in the data folder.")
     queue: str = setting("", "URL of the job queue; empty: SQLite in the data folder.")
     metadata: str = setting("", "URL of the key-value store; empty: SQLite in the data folder.")

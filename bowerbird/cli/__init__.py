@@ -12,17 +12,31 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from rich.markup import escape
 
 from bowerbird.catalog import Forbidden, NotFound, Taken, WrongSchema
-from bowerbird.cli import doctor, events, learn, people, pictures, report, service, train
+from bowerbird.cli import doctor, events, learn, move, people, pictures, report, service, stack, train
 from bowerbird.cli.terminal import app, err
 from bowerbird.ports import Unavailable
 from bowerbird.settings import BadSetting
+from bowerbird.storage.move import Differs
 
-__all__ = ["app", "doctor", "events", "learn", "main", "people", "pictures", "report", "service", "train"]
+__all__ = [
+    "app",
+    "doctor",
+    "events",
+    "learn",
+    "main",
+    "move",
+    "people",
+    "pictures",
+    "report",
+    "service",
+    "stack",
+    "train",
+]
 
 
 def main() -> None:
     try:
         app()
-    except (BadSetting, Unavailable, Forbidden, NotFound, Taken, WrongSchema) as error:
+    except (BadSetting, Unavailable, Forbidden, NotFound, Taken, WrongSchema, Differs) as error:
         err.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
         sys.exit(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -28,8 +29,14 @@ app.add_typer(jobs_app, name="jobs")
 LEAST_FREE = 2**30
 """Bytes of free disk below which the doctor complains."""
 
+SETTLED = 3.0
+"""Seconds that a reader has to be found near the writer."""
+
 LATEST = 60.0
 """Seconds that an event may wait before the doctor complains."""
+
+SECRETS = re.compile(r"(?<=://)[^@]*(?=@)|(?<=token=)[^&]*")
+"""What a URL of an engine holds that is nobody's business."""
 
 LOADERS = (
     "jpegload_buffer",
@@ -59,12 +66,21 @@ def doctor(data: Data = None) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at each part in turn; a part that fails does not hide the next."""
+    """Look at each part in turn; a part that fails does not hide the next, and what ails several is told once."""
+    told: set[str] = set()
     for what, look in LOOKS.items():
         try:
             yield Finding(True, what, look(settings))
         except (BadSetting, Unavailable, OSError, RuntimeError, ValueError) as error:
-            yield Finding(False, what, str(error))
+            if (cause := _cause(error)) not in told:
+                yield Finding(False, what, str(error))
+            told.add(cause)
+
+
+def _cause(error: Exception) -> str:
+    """The setting whose engine it is, for a client may word one fault in two ways, or all that it says."""
+    setting = re.match(r"BOWERBIRD_\w+", str(error))
+    return setting[0] if setting else str(error)
 
 
 @jobs_app.command("parked", epilog="Example: `bowerbird jobs parked`")
@@ -100,7 +116,8 @@ def settings(
     current = settings_for()
     table = Table("setting", "now", "what it does")
     for field in fields(Settings):
-        value = "(hidden)" if field.name == "secret" and current.secret else str(getattr(current, field.name))
+        value = str(getattr(current, field.name))
+        value = "(hidden)" if field.name == "secret" and value else SECRETS.sub("(hidden)", value)
         table.add_row(f"BOWERBIRD_{field.name.upper()}", value, field.metadata["doc"])
     out.print(table)
 
@@ -148,42 +165,78 @@ def _vips(_: Settings) -> str:
     return ".".join(str(pyvips.version(part)) for part in range(3))
 
 
-def _engines(settings: Settings) -> str:
+def _database(settings: Settings) -> str:
     from bowerbird.catalog import images, users
 
-    with opened(settings) as engines:
-        with engines.database.read() as conn:
-            counts = images.counts(conn)
-            people = users.count(conn)
-        states = ", ".join(f"{number} {state}" for state, number in counts.items()) or "no pictures yet"
-        return f"catalog, blobs, queue, metadata and events answer: {states}; {people} accounts"
+    with closing(wiring.catalog(settings)) as database, database.read() as conn:
+        counts, people = images.counts(conn), users.count(conn)
+    states = ", ".join(f"{number} {state}" for state, number in counts.items()) or "no pictures yet"
+    return f"answers: {states}; {people} accounts"
+
+
+def _readers(settings: Settings) -> str:
+    if not settings.database_readers:
+        return "none are set"
+    with closing(wiring.database(settings, pages=True)) as database:
+        # At first sight a reader that is a moment behind may seem far behind.
+        until = time.monotonic() + SETTLED
+        while (left_out := database.left_out()) and time.monotonic() < until:
+            time.sleep(0.1)
+    if left_out:
+        each = "; ".join(f"reader {one.number} at {one.where}: {one.plain} ({one.why})" for one in left_out)
+        raise Unavailable(f"{each}. Pages are read elsewhere meanwhile. Check BOWERBIRD_DATABASE_READERS.")
+    return "all are in use"
+
+
+def _blobs(settings: Settings) -> str:
+    wiring.blobs(settings).exists("doctor")
+    return "answer"
+
+
+def _metadata(settings: Settings) -> str:
+    with closing(wiring.metadata(settings)) as metadata:
+        metadata.get("doctor")
+    return "answers"
+
+
+def _cache(settings: Settings) -> str:
+    cache = wiring.cache(settings)
+    if not settings.cache:
+        return f"in each process's own memory, {settings.cache_mb} MiB"
+    started = time.perf_counter()
+    try:
+        cache.ping()
+    except Unavailable as error:
+        raise Unavailable(f"{error}. Pages come without it, only slower. Check BOWERBIRD_CACHE.") from error
+    return f"answers in {1000 * (time.perf_counter() - started):.1f} ms"
 
 
 def _index(settings: Settings) -> str:
     from bowerbird.catalog import images
 
-    with opened(settings) as engines:
-        with engines.database.read() as conn:
-            ready = images.counts(conn)[State.READY]
-        known = len(engines.looks)
+    wiring.check_shared(settings)
+    with closing(wiring.catalog(settings)) as database, database.read() as conn:
+        ready = images.counts(conn)[State.READY]
+    with closing(wiring.looks(settings)) as looks:
+        known = len(looks)
     if known < ready:
         raise RuntimeError(f"only {known} of {ready} pictures can be found by their look. Run `bowerbird reindex`.")
     return f"{known} vectors of {ready} pictures"
 
 
 def _queue(settings: Settings) -> str:
-    queue = wiring.queue(settings)
-    parked = len(queue.parked())
+    with closing(wiring.queue(settings)) as queue:
+        parked, waiting = queue.parked_depth(), queue.depth()
     if parked:
         raise RuntimeError(f"{parked} jobs are parked. See `bowerbird jobs parked`, then `bowerbird jobs retry`.")
-    return f"{queue.depth()} jobs wait"
+    return f"{waiting} jobs wait"
 
 
 def _events(settings: Settings) -> str:
     from bowerbird.events import reader
 
     with opened(settings) as engines:
-        waiting, age = engines.events.end() - reader.place(engines).offset, reader.behind(engines)
+        waiting, age = reader.waiting(engines), reader.behind(engines)
     if age > LATEST:
         raise RuntimeError(
             f"{waiting} events wait to be folded, the oldest for {age:.0f} s. Is `bowerbird serve` or `events` running?"
@@ -216,9 +269,13 @@ LOOKS: dict[str, Callable[[Settings], str]] = {
     "python": _python,
     "folder": _folder,
     "libvips": _vips,
-    "engines": _engines,
-    "index": _index,
+    "database": _database,
+    "readers": _readers,
+    "blobs": _blobs,
+    "metadata": _metadata,
     "queue": _queue,
+    "cache": _cache,
+    "index": _index,
     "events": _events,
     "encoder": _encoder,
     "port": _port,

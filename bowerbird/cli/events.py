@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bowerbird.cli.learn import last_look
-from bowerbird.cli.terminal import Data, Parent, app, opened, out, settings_for, stop_on_signal
+from bowerbird.cli.terminal import Data, Parent, app, err, opened, out, settings_for, stop_on_signal
 from bowerbird.fleet.supervisor import command
 from bowerbird.fleet.tether import tether
 
@@ -25,13 +25,19 @@ def rebuild(engines: Engines, folder: Path) -> int:
     """Make anew what all saves on open boards teach: the graph that is walked, and which pins go together. How many
     saves there are."""
     from bowerbird.catalog import boards
-    from bowerbird.feed import affinity, graph
+    from bowerbird.feed import affinity, graph, topics
+    from bowerbird.ports import Unavailable
 
     offset = engines.events.end()  # what is in the log by now is in the catalog as well
     with engines.database.read() as conn:
-        pins, on = boards.edges(conn)
+        pins, on, images = boards.edges(conn)
         kept, people = boards.keepers(conn)
-    graph.renew(folder / "graph", pins, on, offset)
+    try:
+        about = topics.topics(engines.looks, images)
+    except Unavailable as error:
+        err.print(f"Walks do without topics until the next time: {error}")
+        about = None
+    graph.renew(folder / "graph", pins, on, offset, about)
     affinity.renew(folder / "affinity", kept, people)
     return len(pins)
 
@@ -65,7 +71,7 @@ def _apart(engines: Engines) -> int:
 def events(data: Data = None, parent: Parent = None) -> None:
     """Run the event processor alone: it turns what people do into what the feed knows of them.
 
-    One works at a time; a second one waits until the first is gone.
+    One works at a time; a second one, with Kafka on any machine, stands by until the first is gone.
     """
     from bowerbird.events import reader
     from bowerbird.events.every import DAY, HOUR, Every
@@ -77,20 +83,19 @@ def events(data: Data = None, parent: Parent = None) -> None:
     if parent is not None:
         tether(parent, stop.set)
     with opened(settings) as engines:
-        only, regular = reader.Only(settings.data / "events.lock"), [Every(HOUR, command("archive"))]
+        lead, regular = engines.events.lead("events"), [Every(HOUR, command("archive"))]
         if settings.learn_daily:
             regular.append(Every(DAY, command("learn"), last_look(settings.data)))
         try:
-            if only.wait(stop):
-                learned = Rebuild(lambda: _apart(engines), not generations(settings.data / "affinity"))
+            learned = Rebuild(lambda: _apart(engines), not generations(settings.data / "affinity"))
 
-                def each(folded: Sequence[Event]) -> None:
-                    learned.told(folded)
-                    for one in regular:
-                        one.look()
+            def each(folded: Sequence[Event]) -> None:
+                learned.told(folded)
+                for one in regular:
+                    one.look()
 
-                reader.run(engines, stop, each)
+            reader.run(engines, lead, stop, each)
         finally:
             for one in regular:
                 one.close()
-            only.close()
+            lead.close()

@@ -12,8 +12,10 @@ from granian.constants import Interfaces
 from litestar import Litestar
 
 from bowerbird import wiring
+from bowerbird.catalog import WrongSchema
 from bowerbird.fleet.tether import tether
-from bowerbird.settings import load
+from bowerbird.ports import Unavailable
+from bowerbird.settings import BadSetting, load
 from bowerbird.web.app import create_app
 
 
@@ -42,7 +44,10 @@ def worker_app() -> Litestar:
     sys.setswitchinterval(0.0005)
     settings = load()
     try:
-        return create_app(settings, wiring.connect(settings), wiring.darkroom(settings), close=True)
+        return create_app(settings, wiring.connect(settings, pages=True), wiring.darkroom(settings), close=True)
+    except (BadSetting, Unavailable, WrongSchema) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     except Exception:
         traceback.print_exc()  # the server in front of it would keep this to itself
         raise

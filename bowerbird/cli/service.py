@@ -18,13 +18,13 @@ from bowerbird.settings import BadSetting, Settings
 def supervisor(settings: Settings, *, web: bool, least: int = 1) -> Supervisor:
     from bowerbird import wiring
 
+    wiring.check_shared(settings)
     most = settings.workers or os.cpu_count() or 1
     return Supervisor(
         depth=wiring.queue(settings).depth,
         scale=Scale(min(least, most), most),
         worker=command("work"),
-        web=command("web") if web else None,
-        events=command("events") if web else None,
+        always=[("web", command("web")), ("events", command("events"))] if web else [],
     )
 
 
@@ -69,8 +69,9 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
 
     settings = settings_for(data=data, host=host, port=port)
     check_port(settings)
+    wiring.check(settings)
     # The other engines are for the processes below: what this one loads, it holds for as long as they run.
-    with closing(wiring.catalog(settings)) as database, database.read() as conn:
+    with closing(wiring.catalog(settings, pages=True)) as database, database.read() as conn:
         fresh = users.count(conn) == 0
     err.print(
         f"Bowerbird is at [bold]{address(settings)}[/bold], its data in {settings.data}. Ctrl-C stops it.",

@@ -45,6 +45,7 @@ def _roll_back(engines: Engines, looks: LearnedVectors) -> None:
         raise BadSetting("Nothing learned is in use; there is nothing to give up.")
     left, version = looks.version, looks.back()
     _catch_up(engines, looks)
+    looks.forget()
     now = f"Version {version} is in use again." if version else "Pictures are compared as the encoder sees them."
     out.print(f"Version {left} is given up. {now}")
 
@@ -82,6 +83,7 @@ def _learn(engines: Engines, looks: LearnedVectors, dry_run: bool) -> None:
         version = looks.prepare(projection, every, lambda n, of: bar.update(task, completed=n, total=of))
     looks.adopt(version)
     _catch_up(engines, looks)
+    looks.forget()
     out.print(f"Version {version} is in use. `bowerbird train --rollback` gives it up.")
 
 

@@ -71,21 +71,19 @@ class Seat:
 class Supervisor:
     """Runs until `stop` is set.
 
-    `web`, `events` and `worker` are commands; each takes `--parent PID` and ends when that process is gone.
+    `worker` and those of `always` (role and command of what there is one of) are commands; each takes `--parent PID`
+    and ends when that process is gone.
     """
 
     depth: Callable[[], int]
     scale: Scale
     worker: Sequence[str]
-    web: Sequence[str] | None = None
-    events: Sequence[str] | None = None
+    always: Sequence[tuple[str, Sequence[str]]] = ()
     seats: list[Seat] = field(default_factory=list)
     leaving: list[Seat] = field(default_factory=list)
 
     def run(self, stop: threading.Event) -> None:
-        for role, words in (("web", self.web), ("events", self.events)):
-            if words is not None:
-                self.seats.append(Seat(role, words))
+        self.seats += [Seat(role, words) for role, words in self.always]
         try:
             for beat in itertools.count():
                 if beat % 2 == 0:

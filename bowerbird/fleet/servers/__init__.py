@@ -1,0 +1,1 @@
+"""The engines that `bowerbird stack` runs, one file each: how its wheel's program is started, and its address."""
