@@ -53,6 +53,11 @@ def note(site: Site, *events: Event | None) -> None:
         log.warning("events lost", count=len(events), why=str(error))
 
 
+def later(site: Site, event: Event) -> None:
+    """Append, in a moment, what nobody was promised: its page waits for no log."""
+    site.feed.untold.append(event)
+
+
 def save(conn: Connection, user_id: int, board_id: int, pin_id: int, via: str = "") -> Event | None:
     """Put a pin on a board; what to note, if it is new there. Raises `NotFound`, `Forbidden`."""
     new = boards.save(conn, board_id, pin_id, user_id)

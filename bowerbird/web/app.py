@@ -69,7 +69,7 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
     logs.configure(settings.log_format, settings.log_level)
     assets = Assets()
     site = Site(engines, darkroom, Signer(secret_key(settings)), rules(settings), templates(assets))
-    meters = ops.Meters(engines)
+    meters = ops.Meters(engines, site.feed.missed)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -102,7 +102,7 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
         state=State({"site": site}),
         logging_config=None,
     )
-    app.asgi_handler = Edge(app.asgi_handler, meters.request, settings.secure_cookies)
+    app.asgi_handler = Edge(app.asgi_handler, meters.request, engines.database, settings.secure_cookies)
     return app
 
 

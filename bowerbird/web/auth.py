@@ -152,7 +152,11 @@ async def permitted(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         raise PermissionDeniedException("The CSRF token is missing or wrong. Reload the page and try again.")
 
 
-def readable(request: Request[Any, Any, Any]) -> None:
+# What stands before a handler is a coroutine even where it awaits nothing: Litestar gives a plain function to a thread,
+# and then a request waits for one twice; with a slow engine also those that ask no engine.
+
+
+async def readable(request: Request[Any, Any, Any]) -> None:
     """Before every handler, once the guards are content: the body is of the type that it takes. Raises 415."""
     field = request.route_handler.parsed_data_field
     if field is None:
@@ -171,12 +175,12 @@ class UnsupportedMediaType(HTTPException):
     status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
-def logged_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def logged_in(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     viewer: Viewer = connection.scope.get("user") or NOBODY
     viewer.known()
 
 
-def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """For what would let a stolen token outlive itself: passwords, tokens, the account."""
     viewer: Viewer = connection.scope.get("user") or NOBODY
     viewer.known()
@@ -184,7 +188,7 @@ def in_person(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandle
         raise PermissionDeniedException("A token cannot do this; log in.")
 
 
-def admin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def admin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     viewer: Viewer = connection.scope.get("user") or NOBODY
     viewer.known()
     if not viewer.is_admin:

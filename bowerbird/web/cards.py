@@ -13,6 +13,8 @@ from bowerbird.web import media
 from bowerbird.web.media import Signer
 
 _look = msgspec.json.Decoder(Look)
+NAMES = tuple(f"{width}x" for width in WIDTHS)
+"""Of the renditions."""
 SQUARE = 236
 """The size in pixels reserved for a picture whose own is not known yet."""
 
@@ -56,7 +58,7 @@ def cards(engines: Engines, pins: Sequence[Pin], signer: Signer) -> list[Card]:
     return [card(face, signer) for face in of_pins(engines, pins)]
 
 
-def card(face: Face, signer: Signer) -> Card:
+def card(face: Face, signer: Signer, source: str = "", position: int = 0, reason: str = "") -> Card:
     sources = _sources(face, signer)
     return Card(
         id=str(face.id),
@@ -73,6 +75,9 @@ def card(face: Face, signer: Signer) -> Card:
         animated=face.animated,
         state=face.state,
         secret=face.secret,
+        source=source,
+        position=position,
+        reason=reason,
     )
 
 
@@ -81,8 +86,8 @@ def _sources(face: Face, signer: Signer) -> list[tuple[str, int]]:
     if face.state is not State.READY:
         return []
     secret = signer if face.secret else None
-    pairs = zip(WIDTHS, face.widths, strict=False)
-    return [(media.url(f"{name}x", face.media, secret), width) for name, width in pairs]
+    pairs = zip(NAMES, face.widths, strict=False)
+    return [(media.url(name, face.media, secret), width) for name, width in pairs]
 
 
 def renditions(pin: Pin, look: Look | None, signer: Signer) -> list[tuple[str, int, int]]:

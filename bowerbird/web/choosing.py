@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from bowerbird.catalog import pins
 from bowerbird.feed import onboard
 from bowerbird.model import EventKind, Pin
+from bowerbird.ports import Unavailable
 from bowerbird.web import acts
 from bowerbird.web.cards import Card, cards
 from bowerbird.web.current import folded
@@ -24,9 +26,11 @@ FEWEST = 3
 
 
 def hide(site: Site, user_id: int, pin: Pin, reason: str, via: str = "") -> None:
-    """Durable on return. Raises `Unavailable`: a picture must not come back because nobody noted that it was hidden."""
+    """Durable on return, and gone from the next page. Raises `Unavailable`: a picture must not come back because nobody
+    noted that it was hidden."""
     event = acts.act(EventKind.HIDE, user_id, pin.id, via, image_id=pin.image.id, reason=reason)
     site.engines.events.append([event])
+    _settled(site)
 
 
 def unhide(site: Site, user_id: int, pin: Pin) -> None:
@@ -56,12 +60,14 @@ def choose(site: Site, user_id: int, pin_ids: Sequence[int]) -> int:
     site.engines.events.append(
         [acts.act(EventKind.SAVE, user_id, pin.id, "welcome:::", image_id=pin.image.id, choice=True) for pin in chosen]
     )
-    _settled(site, site.engines.events.end())
+    _settled(site)
     return len(chosen)
 
 
-def _settled(site: Site, offset: int) -> None:
-    """Wait a moment for the processors: the first wall should know the choices already."""
+def _settled(site: Site) -> None:
+    """Wait a moment for the processors: the next wall should know of it already. Without them it will later."""
     until = time.monotonic() + PATIENCE
-    while folded(site.engines) < offset and time.monotonic() < until:
-        time.sleep(0.02)
+    with suppress(Unavailable):
+        offset = site.engines.events.end()
+        while folded(site.engines) < offset and time.monotonic() < until:
+            time.sleep(0.02)

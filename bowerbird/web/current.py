@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import structlog
 
+from bowerbird.feed import served
 from bowerbird.feed.affinity import Affinity
+from bowerbird.feed.fusion import Fusion
 from bowerbird.feed.generations import generations
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Feed
@@ -20,6 +23,8 @@ from bowerbird.ports import Engines
 from bowerbird.web.pulse import Pulse
 
 log = structlog.get_logger("bowerbird.web")
+
+T = TypeVar("T")
 
 IDLE = 0.25
 """Seconds between two looks at a log in which nothing is new."""
@@ -53,6 +58,7 @@ class Learned:
         self._graph: Path | None = None
         self._affinity: Path | None = None
         self._ranking: Path | None = None
+        self._fusion: Path | None = None
         self._look_again = 0.0
 
     def follow(self, events: Sequence[Event]) -> None:
@@ -78,18 +84,24 @@ class Learned:
             self._feed.affinity, self._affinity = Affinity.load(newest[0]), newest[0]
 
     def _rank(self) -> None:
-        """By the newest model; by fixed weights where there is none, or none that can be read."""
-        newest = next(reversed(generations(self._folder / "ranking")), None)
-        if newest == self._ranking:
-            return
+        self._ranking, self._feed.model = self._newest("ranking", Trees.load, self._ranking, self._feed.model)
+        self._fusion, self._feed.fusion = self._newest("fusion", Fusion.load, self._fusion, self._feed.fusion)
+
+    def _newest(
+        self, what: str, load: Callable[[Path], T], known: Path | None, used: T | None
+    ) -> tuple[Path | None, T | None]:
+        """Which version there is, and that, or none for fixed weights: where there is none, or it cannot be read."""
+        newest = next(reversed(generations(self._folder / what)), None)
+        if newest == known:
+            return known, used
         try:
-            model = Trees.load(newest) if newest else None
-            log.info("feeds are ranked anew", by=f"version {model.version}" if model else "fixed weights")
+            used = load(newest) if newest else None
+            log.info(f"{what} is taken up", by=f"version {newest.name}" if newest else "fixed weights")
         except ValueError as error:
-            model = None
+            used = None
             self._feed.missed["model:failed"] += 1
-            log.warning("feeds are ranked by fixed weights", why=str(error))
-        self._ranking, self._feed.model = newest, model
+            log.warning(f"{what} is by fixed weights", why=str(error))
+        return newest, used
 
 
 def follow(feed: Feed, folder: Path, closing: threading.Event) -> threading.Thread:
@@ -110,6 +122,7 @@ def _follow(feed: Feed, folder: Path, closing: threading.Event) -> None:
             pulse.fold(events)
             learned.follow(events)
             pulse.beat(engines, folded(engines))
+            served.flush(feed)
         except Exception as error:  # this thread must outlive whatever is wrong with an engine for a while
             if not closing.is_set():
                 log.warning("the log cannot be followed", why=str(error))

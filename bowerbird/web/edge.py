@@ -10,13 +10,13 @@ import secrets
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from bowerbird.web.auth import NOBODY
+from bowerbird.web.auth import NOBODY, SAFE
 
 log = structlog.get_logger("bowerbird.access")
 
@@ -24,6 +24,11 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 COMPRESSIBLE = (b"text/", b"application/json", b"application/javascript", b"image/svg+xml", b"application/openmetrics")
 SMALLEST = 1024
 """Bytes below which compression is not worth its header."""
+MOST = 256
+"""Requests of one process that wait for their answer; with an engine slow, more would only wait longer."""
+ALWAYS = ("/static/", "/healthz", "/readyz", "/metrics")
+"""Paths answered however many wait."""
+BUSY = b"The service is busy. Try again in a moment.\n"
 QUIET = ("/media/", "/static/", "/healthz", "/readyz", "/metrics")
 """Paths logged at debug level only."""
 
@@ -49,33 +54,58 @@ HEADERS: list[tuple[bytes, bytes]] = [
 ]
 HSTS = (b"strict-transport-security", b"max-age=31536000")
 
+WRITTEN = re.compile(rb"(?:^|; ?)bowerbird_written=([0-9a-f._-]{1,600})(?:;|$)")
+SEEN = b"bowerbird_written=%s; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+"""For a minute: a replica that is further behind answers no page."""
+
 Headers = list[tuple[bytes, bytes]]
 Meter = Callable[[str, str, int, float], None]
 
 
+class Written(Protocol):
+    """What the database tells of its replicas; see `ports.Database`."""
+
+    def position(self) -> str: ...
+    def catch_up(self, position: str) -> None: ...
+
+
 class Edge:
-    def __init__(self, app: ASGIApp, meter: Meter, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter, written: Written, secure: bool) -> None:
         """`meter(method, route, status, seconds)` counts each request."""
         self.app = app
         self.meter = meter
+        self.written = written
+        self.cookie = SEEN + (b"; Secure" if secure else b"")
         self.headers = [*HEADERS, HSTS] if secure else HEADERS
+        self._waiting: set[Answer] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         asked = scope
-        answer = Answer(asked, receive, send, self.headers)
+        answer = Answer(asked, receive, send, self._more, self._waiting.discard)
         asked["user"] = NOBODY
         if answer.method == "HEAD":
             asked["method"] = HttpMethod.GET
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=answer.id)
+        self.written.catch_up(answer.seen)
         started = time.perf_counter()
         try:
+            if len(self._waiting) >= MOST and not asked["path"].startswith(ALWAYS):
+                await _refuse(answer)
+                return
+            self._waiting.add(answer)
             await self.app(scope, answer.receive, answer.send)
         finally:
+            self._waiting.discard(answer)
             self._note(asked, answer, time.perf_counter() - started)
+
+    def _more(self, answer: Answer) -> Headers:
+        """What every answer has; after a change also how far a replica must be to show it, whichever process asks."""
+        position = "" if answer.method in SAFE else self.written.position()
+        return [*self.headers, (b"set-cookie", self.cookie % position.encode())] if position else self.headers
 
     def _note(self, scope: HTTPScope, answer: Answer, seconds: float) -> None:
         self.meter(answer.method, scope.get("path_template") or "none", answer.status, seconds)
@@ -92,19 +122,37 @@ class Edge:
         )
 
 
+async def _refuse(answer: Answer) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"5")]
+    await answer.send({"type": "http.response.start", "status": 503, "headers": headers})
+    await answer.send({"type": "http.response.body", "body": BUSY, "more_body": False})
+
+
 class Answer:
     """One response on its way out."""
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, headers: Headers) -> None:
+    def __init__(
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        headers: Callable[[Answer], Headers],
+        begun: Callable[[Answer], None],
+    ) -> None:
+        """`begun(self)` is told once the answer begins: a stream that goes on for ever waits for nothing."""
         sent = dict(scope["headers"])
         given = sent.get(b"x-request-id", b"")
         self.id = given.decode() if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        found = WRITTEN.search(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
+        self.seen = found[1].decode() if found else ""
+        """The position that the browser was told."""
         self.method = scope["method"]
         self.status = 500
         self.bytes = 0
         self._gzip = b"gzip" in sent.get(b"accept-encoding", b"")
         self._receive, self._send = receive, send
         self._headers = headers
+        self._begins = begun
         self._start: dict[str, Any] | None = None
         self._ended = False
 
@@ -122,6 +170,7 @@ class Answer:
         body, more = message.get("body", b""), message.get("more_body", False)
         if self._start is not None:
             start, self._start = self._start, None
+            self._begins(self)
             body = self._begun(start, body, more)
             await self._send(cast("Message", start))
         if self.method == "HEAD":
@@ -134,7 +183,7 @@ class Answer:
 
     def _begun(self, start: dict[str, Any], body: bytes, more: bool) -> bytes:
         """Adds our headers to `start`; the body, compressed if it is whole and worth it."""
-        headers = [*start["headers"], *self._headers, (b"x-request-id", self.id.encode())]
+        headers = [*start["headers"], *self._headers(self), (b"x-request-id", self.id.encode())]
         named = {name.lower(): value for name, value in start["headers"]}
         kind = named.get(b"content-type", b"")
         if kind.startswith(COMPRESSIBLE) and not more:

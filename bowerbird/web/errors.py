@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -22,6 +23,19 @@ from bowerbird.web.auth import NOBODY
 from bowerbird.web.site import Site
 
 log = structlog.get_logger("bowerbird.web")
+
+
+WHAT = {
+    "database": "The catalogue of pins and boards",
+    "blobs": "The store of pictures",
+    "queue": "The queue of work",
+    "metadata": "What is known of pictures and people",
+    "events": "The log of what happens",
+    "vectors": "Search by look",
+    "darkroom": "The room where pictures are opened",
+}
+"""In a visitor's words, what an adapter's folder stands for."""
+COMFORT = "Nothing that was saved is lost. Please try again in a moment."
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -83,9 +97,19 @@ def _explained(error: Exception) -> tuple[int, str, dict[str, str]]:
         case Spoiled():
             return HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, {}
         case Unavailable():
-            return HTTPStatus.SERVICE_UNAVAILABLE, f"Part of the service is away: {error}", {"Retry-After": "5"}
+            what = next((WHAT[port] for port in _ports(error) if port in WHAT), "Part of the service")
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"{what} cannot be reached just now. {COMFORT}", {"Retry-After": "5"}
         case _:
             return HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side.", {}
+
+
+def _ports(error: Unavailable) -> Iterator[str]:
+    """Those whose adapters it came through. Its own words name hosts, which are no visitor's business: they are in the
+    log."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        kind, _, rest = frame.f_globals.get("__name__", "").removeprefix("bowerbird.").partition(".")
+        if kind in ("adapters", "darkroom"):
+            yield rest.partition(".")[0] if kind == "adapters" else kind
 
 
 def _headers(error: HTTPException) -> dict[str, str]:

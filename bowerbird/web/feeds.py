@@ -56,10 +56,7 @@ def more(site: Site, viewer: int, board_id: int, bookmark: str | None, limit: in
 def _made(site: Site, compose: Callable[[Connection], Page]) -> Made:
     with told(), site.turn, site.engines.database.read() as conn:
         page = compose(conn)
-    told_why = [
-        replace(card(one.pin, site.signer), source=one.source, position=one.position, reason=sentence(one.reason))
-        for one in page.placed
-    ]
+    told_why = [card(one.pin, site.signer, one.source, one.position, sentence(one.reason)) for one in page.placed]
     return Made(told_why, page.bookmark, page.request)
 
 

@@ -10,9 +10,10 @@ from litestar.params import QueryParameter
 from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, boards, pins
+from bowerbird.ingest import compare
 from bowerbird.model import Board, Box, Pin
 from bowerbird.ports import Floats, Missing
-from bowerbird.search import ask, similar
+from bowerbird.search import ask, duplicates, similar
 from bowerbird.search.ask import Query
 from bowerbird.web.cards import Card, card
 from bowerbird.web.site import Site
@@ -65,6 +66,14 @@ def board(site: Site, viewer: int | None, board_id: int) -> Board:
     if found is None:
         raise NotFound("There is no such board.")
     return found
+
+
+def near_duplicates(site: Site, viewer: int | None, image_id: int) -> duplicates.Near:
+    """What is known by now; where something is still to be found out, a worker is asked to."""
+    near = duplicates.near_duplicates(site.engines, image_id, viewer)
+    if not near.whole:
+        compare.ask(site.engines, image_id)
+    return near
 
 
 def related(

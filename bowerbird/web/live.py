@@ -11,7 +11,7 @@ import msgspec
 
 from bowerbird.catalog import images, pins, users
 from bowerbird.model import Counts, State, Trend
-from bowerbird.ports import Engines
+from bowerbird.ports import Engines, EventLog
 from bowerbird.web import plots, pulse
 from bowerbird.web.cards import Card, cards
 from bowerbird.web.plots import Rate, Spark
@@ -166,6 +166,11 @@ def _trending(site: Site, viewer: int) -> list[Hot]:
     return [Hot(card, score, score / top) for card, (_, score) in zip(drawn, shown, strict=True)]
 
 
+def _kept(log: EventLog) -> int:
+    oldest = log.read(0, 1)
+    return log.end() - oldest[0].offset + 1 if oldest else 0
+
+
 def _totals(site: Site) -> list[tuple[str, int]]:
     with site.engines.database.read() as conn:
         counts = images.counts(conn)
@@ -174,5 +179,5 @@ def _totals(site: Site) -> list[tuple[str, int]]:
             ("pins", pins.count(conn)),
             ("pictures ready", counts.get(State.READY, 0)),
             ("failed", counts.get(State.FAILED, 0)),
-            ("events so far", site.engines.events.end()),
+            ("events in the log", _kept(site.engines.events)),
         ]

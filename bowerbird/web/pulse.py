@@ -61,7 +61,9 @@ class Pulse:
             return
         self._slot = slot
         self._last = {user: at for user, at in self._last.items() if at > now - RECENT}
-        sample = Sample(now, engines.events.end(), folded, engines.queue.depth(), len(self._last), dict(self._kinds))
+        end, next_ = engines.events.end(), engines.events.read(folded, 1)
+        folded = next_[0].offset - 1 if next_ else end  # a log may begin anywhere
+        sample = Sample(now, end, folded, engines.queue.depth(), len(self._last), dict(self._kinds))
         self._kinds.clear()
         engines.metadata.put(_key(slot), msgspec.json.encode(sample), float(EVERY * SAMPLES))
 

@@ -13,14 +13,14 @@ from msgspec import UNSET
 
 from bowerbird.catalog import Forbidden, NotFound, faces, pins
 from bowerbird.ingest import fetch, lifecycle, upload
-from bowerbird.model import Pin, original_key
+from bowerbird.model import Pin
 from bowerbird.ports import Missing
-from bowerbird.search import duplicates
 from bowerbird.web import feeds, finding, limits
 from bowerbird.web.api.shapes import (
     Bookmark,
     Duplicate,
     FeedMark,
+    FeedWall,
     Fetched,
     FromUrl,
     Limit,
@@ -117,25 +117,22 @@ def get_pin_state(site: Site, viewer: Viewer, pin_id: PathId) -> Progress:
 @get("/pins/{pin_id:int}/related", sync_to_thread=True)
 def list_related(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: FeedMark = None, limit: Limit = 25
-) -> Wall:
+) -> FeedWall:
     """Pictures that belong with this one: like it, kept with it, about the same. With `box`, like that part of it."""
     if box:
         plain = bookmark if bookmark and bookmark.isdecimal() else None
-        return Wall(*finding.related(site, viewer.id, pin_id, box, plain, limit))
-    made = feeds.related(site, viewer.id, pin_id, bookmark, limit)
-    return Wall(made.cards, made.bookmark)
+        return FeedWall(*finding.related(site, viewer.id, pin_id, box, plain, limit), "")
+    return FeedWall(*feeds.related(site, viewer.id, pin_id, bookmark, limit))
 
 
 @get("/pins/{pin_id:int}/duplicates", guards=[logged_in], sync_to_thread=True)
-def list_duplicates(site: Site, viewer: Viewer, pin_id: PathId) -> list[Duplicate]:
-    """Other pins with nearly the same picture: cropped, resized, recompressed or mirrored."""
-    image_id = finding.pin(site, viewer.id, pin_id).image.id
-    near = duplicates.near_duplicates(site.engines, image_id, viewer.id, site.darkroom)
-    with site.engines.database.read() as conn:
-        shown = pins.for_images(conn, [image.id for image, _ in near], viewer.id)
-    pairs = [(kind, shown[image.id]) for image, kind in near if image.id in shown]
-    drawn = cards(site.engines, [pin for _, pin in pairs], site.signer)
-    return [Duplicate(kind, card) for (kind, _), card in zip(pairs, drawn, strict=True)]
+def list_duplicates(site: Site, viewer: Viewer, pin_id: PathId) -> Response[list[Duplicate]]:
+    """Other pins with nearly the same picture: cropped, resized, recompressed or mirrored. An answer with a
+    `Retry-After` may lack crops that are still looked for, as the first one of a new picture does."""
+    near = finding.near_duplicates(site, viewer.id, finding.pin(site, viewer.id, pin_id).image.id)
+    drawn = cards(site.engines, [pin for pin, _ in near.pins], site.signer)
+    body = [Duplicate(kind, card) for (_, kind), card in zip(near.pins, drawn, strict=True)]
+    return Response(body, headers={} if near.whole else {"Retry-After": "1"})
 
 
 @get("/pins/{pin_id:int}/original", guards=[logged_in], media_type="application/octet-stream", sync_to_thread=True)
@@ -145,7 +142,7 @@ def get_original(site: Site, viewer: Viewer, pin_id: PathId) -> Response[bytes]:
     if pin.user_id != viewer.id and not viewer.is_admin:
         raise Forbidden("Only its owner may have the original.")
     try:
-        data = site.engines.blobs.get(original_key(pin.image.sha256))
+        data = site.engines.blobs.get(pin.image.original)
     except Missing as error:
         raise NotFound("The original is gone.") from error
     known = looks(site.engines, [pin.image.media]).get(pin.image.media)

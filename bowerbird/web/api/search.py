@@ -42,7 +42,7 @@ def search(
         raise ClientException("Ask for words (`q`), a `colour` or a `pin`.", status_code=422)
     query = finding.of_pin(site, viewer.id, pin, box, q, hexed) if pin else Query(words=q, colour=hexed)
     if q.strip() and viewer.id and not bookmark:
-        acts.note(site, acts.act(EventKind.SEARCH, viewer.id, words=q.strip()))
+        acts.later(site, acts.act(EventKind.SEARCH, viewer.id, words=q.strip()))
     with told():
         return Wall(*finding.found(site, viewer.id, query, bookmark, limit))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import msgspec
+import structlog
 from litestar import Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException
@@ -15,7 +16,7 @@ from litestar.response import Redirect
 from bowerbird.catalog import NotFound, boards, faces, pins, users
 from bowerbird.ingest import lifecycle
 from bowerbird.model import Board, Look, Pin, State
-from bowerbird.search import duplicates
+from bowerbird.ports import Unavailable
 from bowerbird.web import acts, feeds, finding
 from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
@@ -24,11 +25,14 @@ from bowerbird.web.finding import BoxText
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, show
 from bowerbird.web.site import Site
 
+log = structlog.get_logger("bowerbird.web")
+
 URL = Body(media_type=RequestEncodingType.URL_ENCODED)
 FIELDS = ("title", "description", "link", "alt")
 
 
 KINDS = {"crop": "cropped", "resize": "other size", "recompress": "saved anew", "flip": "mirrored"}
+MOST_KIN = 6
 
 
 class Words(msgspec.Struct):
@@ -65,6 +69,9 @@ def pin(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Mark = "", part: Part = ""
 ) -> Response[str]:
     shown = finding.pin(site, viewer.id, pin_id)
+    if part == "kin":
+        kin, late = _kin(site, viewer, shown) if shown.user_id == viewer.id else ([], False)
+        return site.page(viewer, "kin.html", kin=kin, late=late)
     near, following, request = _related(site, viewer, shown, box, bookmark)
     more = address(f"/pin/{pin_id}", box=box or "", bookmark=following) if following else ""
     if part == "wall":
@@ -93,6 +100,7 @@ def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[st
         owner = users.by_id(conn, shown.user_id)
         held = boards.holding(conn, shown.id, viewer.id)
     sources = renditions(shown, look, site.signer)
+    kin, late = _kin(site, viewer, shown) if mine and sources else ([], False)
     described = ", ".join(tag.name for tag in look.tags[:2]) if look else ""
     return {
         "pin": shown,
@@ -108,18 +116,22 @@ def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[st
         "width": look.width if look else 0,
         "height": look.height if look else 0,
         "animation": animation(shown, look, site.signer),
-        "kin": _kin(site, viewer, shown) if mine and sources else [],
+        "kin": kin,
+        "late": late,
     }
 
 
-def _kin(site: Site, viewer: Viewer, shown: Pin) -> list[Kin]:
-    """For its owner: pins with nearly the same picture."""
-    near = duplicates.near_duplicates(site.engines, shown.image.id, viewer.id, site.darkroom)
-    with site.engines.database.read() as conn:
-        found = pins.for_images(conn, [image.id for image, _ in near], viewer.id)
-    known = [(str(kind), found[image.id]) for image, kind in near if image.id in found][:6]
-    drawn = cards(site.engines, [one for _, one in known], site.signer)
-    return [Kin(KINDS.get(kind, kind), card) for (kind, _), card in zip(known, drawn, strict=True) if card.src]
+def _kin(site: Site, viewer: Viewer, shown: Pin) -> tuple[list[Kin], bool]:
+    """For its owner: pins with nearly the same picture, and whether more may be found in a moment."""
+    try:
+        near = finding.near_duplicates(site, viewer.id, shown.image.id)
+    except Unavailable as error:
+        log.warning("near-duplicates left out", why=str(error))
+        return [], False
+    known = near.pins[:MOST_KIN]
+    drawn = cards(site.engines, [one for one, _ in known], site.signer)
+    found = [Kin(KINDS[kind], card) for (_, kind), card in zip(known, drawn, strict=True) if card.src]
+    return found, not near.whole
 
 
 @get("/pin/{pin_id:int}/edit", sync_to_thread=True, guards=[logged_in], include_in_schema=False)

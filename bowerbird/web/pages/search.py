@@ -51,7 +51,7 @@ def search(
     about = {"words": words, "colour": hue, "asked": asked, "heading": heading(words, hue), "tab": "search"}
     tags = [] if part else suggested(site, viewer, wall, words)
     if words and viewer.id and not part and not bookmark:
-        acts.note(site, acts.act(EventKind.SEARCH, viewer.id, words=words))
+        acts.later(site, acts.act(EventKind.SEARCH, viewer.id, words=words))
     return show(site, viewer, part, "search.html", wall, more, "", tags=tags, **about)
 
 

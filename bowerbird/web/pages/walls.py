@@ -21,7 +21,7 @@ PAGE = 36
 Bookmark = Annotated[int, QueryParameter(name="bookmark", ge=0, le=2**63 - 1)]
 Mark = Annotated[str, QueryParameter(name="bookmark", pattern="^([0-9A-Za-z_-]{1,60}[.])?[0-9]{0,18}$")]
 """Of a wall that may have been made for someone: the list's name and a place on it."""
-Part = Literal["", "wall", "dialog"]
+Part = Literal["", "wall", "dialog", "kin"]
 PathId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
 
 

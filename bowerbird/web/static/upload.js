@@ -40,6 +40,12 @@ class Row {
     this.status.append(" ", Object.assign(document.createElement("a"), { href: `/pin/${id}`, textContent: text }));
   }
 
+  doubles(found) {
+    if (!found.length) return;
+    this.kin.replaceChildren(Object.assign(document.createElement("p"), { className: "small quiet", textContent: "Nearly the same is here already:" }));
+    found.slice(0, 6).forEach((one) => this.double(one));
+  }
+
   double({ kind, pin }) {
     const link = Object.assign(document.createElement("a"), { href: pin.href });
     link.append(Object.assign(new Image(84, 84), { src: pin.src, alt: pin.alt }), KINDS[kind] ?? kind);
@@ -140,11 +146,13 @@ async function ready(row, news) {
   row.tell(row.again ? "You have this picture already." : "Ready.", "ready");
   row.link(news.id, row.again ? "See it" : "See what belongs with it");
   if (news.card) row.picture(Object.assign(new Image(92, 92), { src: news.card.src, alt: "" }));
-  const answer = await fetch(`${API}/pins/${news.id}/duplicates`, { headers }).catch(() => null);
-  const doubles = answer?.ok ? await answer.json() : [];
-  if (!doubles.length) return;
-  row.kin.append(Object.assign(document.createElement("p"), { className: "small quiet", textContent: "Nearly the same is here already:" }));
-  doubles.slice(0, 6).forEach((one) => row.double(one));
+  for (let tries = 0; tries < 6; tries++) {
+    const answer = await fetch(`${API}/pins/${news.id}/duplicates`, { headers }).catch(() => null);
+    if (answer?.ok) row.doubles(await answer.json());
+    const wait = answer?.headers.get("Retry-After"); // crops are still looked for
+    if (!answer?.ok || !wait) return;
+    await new Promise((done) => setTimeout(done, 1000 * wait * (1 + tries)));
+  }
 }
 
 /* Live by server-sent events; where they do not come through, by asking */
