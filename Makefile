@@ -3,16 +3,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PHOTOS ?=
 
-.PHONY: demo test test-all lint setup setup-dev clean
+.PHONY: demo stack test test-slow test-all lint setup setup-dev clean
 
 demo: setup  ## start a service with something to look at: the painted gallery, or PHOTOS=DIR
 	$(BIN)/bowerbird demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-test: setup-dev  ## the default suite
-	$(BIN)/pytest -m "not slow"
+stack: setup-dev  ## the same on real engines: PostgreSQL with a replica, SeaweedFS, Redis, nginx
+	$(BIN)/bowerbird stack up --demo
 
-test-all: setup-dev  ## and the slow ones
-	$(BIN)/pytest
+# Three at a time on two cores: half of the time a test waits for an engine. Engines are started once for each of the three.
+test: setup-dev  ## the default suite
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow"
+
+test-slow: setup-dev  ## what takes more than a few seconds, one after the other, as it kills, floods and measures
+	$(BIN)/pytest -m slow
+
+test-all: test test-slow
 
 lint: setup-dev
 	$(BIN)/ruff check .
