@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 PHOTOS = Path(__file__).parents[2] / "shared" / "photos"
 
@@ -16,6 +18,21 @@ def engine_missing(name: str) -> None:
     if os.environ.get("BOWERBIRD_TEST_REQUIRE_ENGINES") == "1":
         pytest.fail(f"{name} is required here and is missing")
     pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uncached_logs() -> Iterator[None]:
+    """A logger that an application in this process had cached would tell `capture_logs` nothing."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", lambda **words: configure(**words | {"cache_logger_on_first_use": False}))
+        yield
+
+
+@pytest.fixture
+def heard() -> None:
+    """Warnings are logged from here on, whatever an application in this process had set."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +51,9 @@ def photos() -> list[tuple[Path, str]]:
         pytest.skip("../shared/photos is not here")
     with (PHOTOS / "labels.csv").open(encoding="utf-8") as file:
         return [(PHOTOS / row["file"], row["label"]) for row in csv.DictReader(file)]
+
+
+def pytest_sessionfinish() -> None:
+    from tests import servers
+
+    servers.stop_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,17 +14,47 @@ from sqlalchemy.exc import IntegrityError
 
 from bowerbird.adapters.database.sqlite import SqliteDatabase
 from bowerbird.ports import Database, Unavailable
+from tests import servers
 from tests.contracts.faults import SmallDisk, Tell, killed, together
 
 
 class Kind(NamedTuple):
     open: Callable[[Path], Database]
-    disk: bool
+    disk: bool = False
     """It keeps its rows on a disk of ours."""
+    server: str = ""
+    """What `servers.need` is asked for."""
+
+
+def on_postgres(server: str) -> Kind:
+    """Read from the replicas, where there are any."""
+    return Kind(functools.partial(open_postgres, server), server=server)
+
+
+def open_postgres(server: str, folder: Path) -> Database:
+    from bowerbird.adapters.database import postgres
+
+    hosts = postgres.addresses(servers.database(server, folder))
+    return postgres.PostgresDatabase(hosts, hosts[1:])
+
+
+def on_mysql(server: str) -> Kind:
+    return Kind(functools.partial(open_mysql, server), server=server)
+
+
+def open_mysql(server: str, folder: Path) -> Database:
+    from bowerbird.adapters.database import mysql
+
+    hosts = mysql.addresses(servers.database(server, folder))
+    return mysql.MysqlDatabase(hosts, hosts[1:])
 
 
 ENGINES = {
     "sqlite": Kind(lambda folder: SqliteDatabase(folder / "catalog.db"), disk=True),
+    "postgres": on_postgres("postgres"),
+    "postgres-replica": on_postgres("postgres_pair"),
+    "mysql": on_mysql("mysql"),
+    "mysql-replica": on_mysql("mysql_pair"),
 }
 
 tables = sa.MetaData()
@@ -35,11 +66,6 @@ things = sa.Table(
     sa.Column("owner_id", sa.Integer, sa.ForeignKey("test_owners.id", ondelete="CASCADE"), nullable=False),
     sa.Column("text", sa.Text, nullable=False, default=""),
 )
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -199,8 +225,6 @@ def test_a_killed_writer_loses_nothing_it_was_promised(engine: str, tmp_path: Pa
 
 
 def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDisk) -> None:
-    if not ENGINES[engine].disk:
-        pytest.skip("it keeps nothing on a disk of ours")
     database = ENGINES[engine].open(small_disk.path)
     prepare(database)
     kept = []
@@ -218,9 +242,8 @@ def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDis
     database.close()
 
 
+@pytest.mark.able("disk")
 def test_a_path_that_cannot_be_used_is_told_at_once(engine: str, tmp_path: Path) -> None:
-    if not ENGINES[engine].disk:
-        pytest.skip("it keeps nothing on a disk of ours")
     (tmp_path / "file").write_text("x")
     with pytest.raises(Unavailable, match=str(tmp_path)):
         ENGINES[engine].open(tmp_path / "file")

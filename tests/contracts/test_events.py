@@ -3,44 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from bowerbird.adapters.events.sqlite import SqliteEvents
 from bowerbird.model import Event
-from bowerbird.ports import EventLog, Unavailable
-from tests.contracts.faults import SmallDisk, Tell, killed, together
+from bowerbird.ports import EventLog
+from tests.contracts.logs import ENGINES, log, saves
 
-
-class Kind(NamedTuple):
-    open: Callable[[Path], EventLog]
-    disk: bool
-    """It keeps its events on a disk of ours."""
-
-
-ENGINES = {
-    "sqlite": Kind(lambda folder: SqliteEvents(folder / "events.db"), disk=True),
-}
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def log(engine: str, tmp_path: Path) -> Iterator[EventLog]:
-    log = ENGINES[engine].open(tmp_path)
-    yield log
-    log.close()
-
-
-def saves(*pins: int, user: int = 1) -> list[Event]:
-    return [Event("save", at=1.5, user_id=user, pin_id=pin) for pin in pins]
+__all__ = ["log"]
 
 
 def test_an_empty_log(log: EventLog) -> None:
@@ -48,6 +20,21 @@ def test_an_empty_log(log: EventLog) -> None:
     assert log.read(0) == []
     log.append([])
     assert log.end() == 0
+
+
+def test_a_log_may_begin_where_another_ended(engine: str, tmp_path: Path) -> None:
+    log = ENGINES[engine].open(tmp_path)
+    log.begin(after=4_000_000_000)
+    log.append(saves(1, 2))
+    assert [each.offset for each in log.read(0)] == [4_000_000_001, 4_000_000_002]
+    assert log.end() == 4_000_000_002
+    with pytest.raises(ValueError, match="has had events"):
+        log.begin(after=5_000_000_000)
+    log.close()
+    again = ENGINES[engine].open(tmp_path)
+    again.append(saves(3))
+    assert [each.offset for each in again.read(4_000_000_002)] == [4_000_000_003]
+    again.close()
 
 
 def test_an_event_comes_as_it_was_appended(log: EventLog) -> None:
@@ -65,6 +52,7 @@ def test_ids_come_as_they_were_given(log: EventLog) -> None:
     assert [each.id for each in log.read(0)] == given
 
 
+@pytest.mark.able("trims")
 def test_what_was_trimmed_is_gone_and_its_offsets_are_not_given_again(engine: str, tmp_path: Path) -> None:
     log = ENGINES[engine].open(tmp_path)
     log.append(saves(*range(5000)))
@@ -152,52 +140,3 @@ def test_a_reader_that_follows_misses_nothing(log: EventLog) -> None:
     assert len(seen) == 1200
     for user in range(1, 7):
         assert [each.pin_id for each in seen if each.user_id == user] == [n for n in range(100) for _ in range(2)]
-
-
-def _append(tell: Tell, engine: str, folder: Path, user: int) -> None:
-    log = ENGINES[engine].open(folder)
-    for n in range(100):
-        log.append(saves(n, user=user))
-    tell(log.end())
-
-
-def test_processes_append_to_one_log(engine: str, tmp_path: Path, log: EventLog) -> None:
-    together(_append, [(engine, tmp_path, user) for user in (1, 2, 3)])
-    events = log.read(0)
-    assert len({each.offset for each in events}) == 300
-    for user in (1, 2, 3):
-        assert [each.pin_id for each in events if each.user_id == user] == list(range(100))
-
-
-def _append_for_ever(tell: Tell, engine: str, folder: Path) -> None:
-    log = ENGINES[engine].open(folder)
-    n = 0
-    while True:
-        log.append(saves(n, n))
-        tell(n)
-        n += 1
-
-
-def test_a_killed_writer_loses_nothing_it_was_promised(engine: str, tmp_path: Path) -> None:
-    told = killed(_append_for_ever, engine, tmp_path, after=60)
-    log = ENGINES[engine].open(tmp_path)
-    pins = [each.pin_id for each in log.read(0, most=100_000)]
-    assert len(pins) in (2 * len(told), 2 * len(told) + 2)
-    assert pins == [n for n in range(len(pins) // 2) for _ in range(2)]
-    log.close()
-
-
-def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDisk) -> None:
-    if not ENGINES[engine].disk:
-        pytest.skip("it keeps nothing on a disk of ours")
-    log = ENGINES[engine].open(small_disk.path)
-    kept = 0
-    with pytest.raises(Unavailable, match=str(small_disk.path)):
-        for n in range(10_000):
-            log.append([Event("save", at=1.0, pin_id=n, data={"filling": "x" * 2000})])
-            kept += 1
-    assert [each.pin_id for each in log.read(0, most=10_000)] == list(range(kept))
-    small_disk.grow()
-    log.append(saves(kept))
-    assert log.read(0, most=10_000)[-1].pin_id == kept
-    log.close()

@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bowerbird.adapters.metadata.sqlite import SqliteMetadata
-from bowerbird.ports import Metadata, Unavailable
+from bowerbird.ports import Metadata
 from tests.contracts.conftest import Clock
-from tests.contracts.faults import SmallDisk, Tell, killed, together
+from tests.contracts.documents import ENGINES, Timer, metadata, wait
 
-Timer = Callable[[], float]
-
-
-class Kind(NamedTuple):
-    open: Callable[[Path, Timer], Metadata]
-    clock: bool
-    """It takes its time from a clock of ours."""
-    disk: bool
-    """It keeps its documents on a disk of ours."""
-
-
-ENGINES = {
-    "sqlite": Kind(lambda folder, clock: SqliteMetadata(folder / "metadata.db", clock), clock=True, disk=True),
-}
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def metadata(engine: str, tmp_path: Path) -> Iterator[Metadata]:
-    metadata = ENGINES[engine].open(tmp_path, time.time)
-    yield metadata
-    metadata.close()
+__all__ = ["metadata", "wait"]
 
 
 def test_what_is_put_is_got(metadata: Metadata) -> None:
@@ -81,16 +53,16 @@ def test_many_at_once(metadata: Metadata) -> None:
     assert metadata.get_many(["look:1", "look:1"]) == {"look:1": b"1"}
 
 
-def test_many_are_put_at_once(metadata: Metadata) -> None:
+def test_many_are_put_at_once(metadata: Metadata, wait: Callable[[float], None]) -> None:
     metadata.put("look:1", b"old", ttl=0.2)
     metadata.put_many({f"look:{n}": str(n).encode() for n in range(300)})
     metadata.put_many({})
-    time.sleep(0.25)
+    wait(0.25)
     assert metadata.get("look:1") == b"1"
     assert len(metadata.get_many([f"look:{n}" for n in range(300)])) == 300
     metadata.put_many({"look:1": b"short", "look:2": b"short"}, ttl=0.2)
     assert metadata.get_many(["look:1", "look:2"]) == {"look:1": b"short", "look:2": b"short"}
-    time.sleep(0.25)
+    wait(0.25)
     assert metadata.get_many(["look:1", "look:2", "look:3"]) == {"look:3": b"3"}
     with pytest.raises(ValueError, match="400000"):
         metadata.put_many({"large": b"y" * 400_001})
@@ -123,23 +95,23 @@ def test_a_document_is_small(metadata: Metadata) -> None:
     assert metadata.get("new") is None
 
 
-def test_a_put_replaces_the_value_and_its_time(metadata: Metadata) -> None:
+def test_a_put_replaces_the_value_and_its_time(metadata: Metadata, wait: Callable[[float], None]) -> None:
     metadata.put("key", b"old", ttl=0.2)
     metadata.put("key", b"new")
-    time.sleep(0.25)
+    wait(0.25)
     assert metadata.get("key") == b"new"
 
 
-def test_what_has_expired_is_not_returned(metadata: Metadata) -> None:
+def test_what_has_expired_is_not_returned(metadata: Metadata, wait: Callable[[float], None]) -> None:
     metadata.put("short", b"x", ttl=0.2)
     metadata.put("long", b"y", ttl=60)
     assert metadata.get_many(["short", "long"]) == {"short": b"x", "long": b"y"}
-    time.sleep(0.25)
+    wait(0.25)
     assert metadata.get("short") is None
     assert metadata.get_many(["short", "long"]) == {"long": b"y"}
 
 
-def test_put_new_writes_only_where_nothing_is(metadata: Metadata) -> None:
+def test_put_new_writes_only_where_nothing_is(metadata: Metadata, wait: Callable[[float], None]) -> None:
     assert metadata.put_new("key", b"first")
     assert not metadata.put_new("key", b"second")
     assert metadata.get("key") == b"first"
@@ -147,7 +119,7 @@ def test_put_new_writes_only_where_nothing_is(metadata: Metadata) -> None:
     assert metadata.put_new("key", b"third")
     metadata.put("short", b"x", ttl=0.1)
     assert not metadata.put_new("short", b"too early")
-    time.sleep(0.15)
+    wait(0.15)
     assert metadata.put_new("short", b"for good")
     assert metadata.get("short") == b"for good"
 
@@ -162,9 +134,25 @@ def test_counters_add_up(metadata: Metadata) -> None:
     assert metadata.add("pin:1", {"saves": 0}) == {"saves": 0}
 
 
+def test_all_there_is_can_be_listed(metadata: Metadata, wait: Callable[[float], None]) -> None:
+    assert list(metadata.documents()) == []
+    assert list(metadata.counters()) == []
+    large = {f"look:{n}": bytes([n]) * 20_000 for n in range(150)}
+    metadata.put_many(large)
+    metadata.put("gone", b"x", ttl=0.1)
+    metadata.put("short", b"x", ttl=60)
+    metadata.add("pin:1", {"saves": 2, "clicks": -1})
+    metadata.add("pin:2", {"saves": 0})
+    wait(0.15)
+    found = {key: (value, left) for key, value, left in metadata.documents()}
+    value, left = found.pop("short")
+    assert value == b"x" and left is not None and 50 < left <= 60
+    assert found == {key: (value, None) for key, value in large.items()}
+    assert dict(metadata.counters()) == {"pin:1": {"saves": 2, "clicks": -1}, "pin:2": {"saves": 0}}
+
+
+@pytest.mark.able("clock", "disk")
 def test_what_expires_leaves_the_disk(engine: str, tmp_path: Path, clock: Clock) -> None:
-    if not (ENGINES[engine].clock and ENGINES[engine].disk):
-        pytest.skip("its time cannot be turned, or its disk not seen")
     metadata = ENGINES[engine].open(tmp_path, clock)
     for n in range(300):
         metadata.put(f"seen:{n}", b"x" * 20_000, ttl=10)
@@ -184,76 +172,12 @@ def test_everything_is_there_after_a_restart(engine: str, tmp_path: Path) -> Non
     metadata.close()
 
 
-def test_threads_lose_no_count_and_one_wins(metadata: Metadata) -> None:
-    won: list[bytes] = []
-
-    def work(name: bytes) -> None:
-        if metadata.put_new("winner", name):
-            won.append(name)
-        for _ in range(50):
-            metadata.add("counter", {"n": 1, "m": 2})
-
-    threads = [threading.Thread(target=work, args=(str(n).encode(),)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert metadata.add("counter", {"n": 0, "m": 0}) == {"n": 400, "m": 800}
-    assert [metadata.get("winner")] == won
-
-
-def _count(tell: Tell, engine: str, folder: Path, name: str) -> None:
-    metadata = ENGINES[engine].open(folder, time.time)
-    for _ in range(80):
-        tell(metadata.add("counter", {"n": 1})["n"])
-    tell(metadata.put_new("winner", name.encode()))
-    metadata.close()
-
-
-def test_processes_lose_no_count_and_one_wins(engine: str, tmp_path: Path) -> None:
-    told = together(_count, [(engine, tmp_path, "a"), (engine, tmp_path, "b"), (engine, tmp_path, "c")])
-    assert sorted(n for each in told for n in each[:-1]) == list(range(1, 241))
-    assert sorted(each[-1] for each in told) == [False, False, True]
-
-
-def _write_for_ever(tell: Tell, engine: str, folder: Path) -> None:
-    metadata = ENGINES[engine].open(folder, time.time)
-    n = 0
-    while True:
-        metadata.put(f"key:{n % 20}", str(n).encode() * 500)
-        tell((n, metadata.add("counter", {"n": 1})["n"]))
-        n += 1
-
-
-def test_a_killed_writer_loses_nothing_it_was_promised(engine: str, tmp_path: Path) -> None:
-    told = killed(_write_for_ever, engine, tmp_path, after=100)
-    metadata = ENGINES[engine].open(tmp_path, time.time)
-    last, count = told[-1]
-    assert metadata.add("counter", {"n": 0})["n"] in (count, count + 1)
-    for n in range(last - 18, last + 1):
-        # The write in flight may have come to be, and may have replaced the oldest of these.
-        assert metadata.get(f"key:{n % 20}") in (str(n).encode() * 500, str(n + 20).encode() * 500)
-    metadata.close()
-
-
-def test_a_full_disk_is_told_and_loses_nothing(engine: str, small_disk: SmallDisk) -> None:
-    if not ENGINES[engine].disk:
-        pytest.skip("it keeps nothing on a disk of ours")
-    metadata = ENGINES[engine].open(small_disk.path, time.time)
-    kept = {}
-    with pytest.raises(Unavailable, match=str(small_disk.path)):
-        for n in range(1000):
-            metadata.put(f"key:{n}", str(n).encode() * 1000)
-            kept[f"key:{n}"] = str(n).encode() * 1000
-    assert metadata.get_many([f"key:{n}" for n in range(1000)]) == kept
-    small_disk.grow()
-    metadata.put("more", b"x")
-    assert metadata.get("more") == b"x"
-    metadata.close()
-
-
 KEYS = st.sampled_from(["a", "b", "look:1", "ü"])
+
+
 VALUES = st.binary(max_size=20)
+
+
 FIELDS = st.dictionaries(st.sampled_from(["saves", "clicks"]), st.integers(-1000, 1000))
 
 
@@ -278,9 +202,9 @@ class Model(RuleBasedStateMachine):
     def alive(self) -> dict[str, bytes]:
         return {key: value for key, (value, until) in self.documents.items() if until > self.clock.now}
 
-    @rule(key=KEYS, value=VALUES, ttl=st.sampled_from([None, None, 5.0, 50.0]))
-    def put(self, key: str, value: bytes, ttl: float | None) -> None:
-        self.metadata.put(key, value, ttl)
+    @rule(key=KEYS, value=VALUES, ttl=st.sampled_from([None, None, 5.0, 50.0]), durable=st.booleans())
+    def put(self, key: str, value: bytes, ttl: float | None, durable: bool) -> None:
+        self.metadata.put(key, value, ttl, durable)
         self.documents[key] = (value, self.clock.now + (ttl or float("inf")))
 
     @rule(key=KEYS, value=VALUES)
@@ -323,9 +247,11 @@ class Model(RuleBasedStateMachine):
             assert self.metadata.get("a") == self.alive().get("a")
 
 
+@pytest.mark.able("clock")
 def test_it_does_what_its_model_does(engine: str) -> None:
-    if not ENGINES[engine].clock:
-        pytest.skip("its time cannot be turned")
     machine = type("Machine", (Model,), {"open": staticmethod(ENGINES[engine].open)})
-    checks = settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    examples = 3 if ENGINES[engine].server else 20
+    checks = settings(
+        max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    )
     run_state_machine_as_test(machine, settings=checks)
