@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bowerbird.catalog import NotFound, boards, follows, pins, users
 from bowerbird.catalog.tables import pins as pins_table
 from bowerbird.catalog.tables import saves as saves_table
-from tests.catalog.conftest import a_pin, a_user
+from tests.catalog.conftest import NOBODY, a_pin, a_user
 
 
 def shown(conn: Connection, viewer: int, bookmark: int | None = None, limit: int = 25) -> list[int]:
@@ -43,7 +43,7 @@ def test_following_people(conn: Connection) -> None:
     with pytest.raises(ValueError, match="themselves"):
         follows.person(conn, ada.id, ada.id)
     with pytest.raises(NotFound):
-        follows.person(conn, ada.id, 99)
+        follows.person(conn, ada.id, NOBODY)
 
 
 def test_following_boards(conn: Connection) -> None:

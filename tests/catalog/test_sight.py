@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Connection
 
-from bowerbird.catalog import Forbidden, NotFound, boards, images, pins, words
+from bowerbird.catalog import Forbidden, NotFound, boards, images, pins, users, words
 from bowerbird.model import Board, Pin, User
 from tests.catalog.conftest import a_pin, a_user
 
@@ -153,6 +153,15 @@ def test_members_change_what_is_on_a_board_but_not_the_board(conn: Connection, s
     assert not boards.may_write(conn, scene.board.id, member)
 
 
+@pytest.mark.parametrize("text", ["\x00", "ow\x00ner", "\ud800", "owner ", "zebra ", "%", "ówner", "Zebra", "x" * 3000])
+def test_what_nobody_could_be_called_is_nowhere_found(conn: Connection, text: str) -> None:
+    boards.create(conn, a_user(conn, "owner").id, "Zebra")
+    assert boards.by_slug(conn, text, "zebra", None) is None
+    assert boards.by_slug(conn, "owner", text, None) is None
+    assert users.by_name(conn, f"{text}r") is None
+    assert not images.is_public(conn, text)
+
+
 def test_the_owner_publishes_a_secret_pin_by_saving_it_to_an_open_board(conn: Connection) -> None:
     ada = a_user(conn, "ada")
     hidden, shown = boards.create(conn, ada.id, "Hidden", secret=True), boards.create(conn, ada.id, "Shown")
@@ -197,6 +206,6 @@ def test_a_deleted_secret_board_publishes_nothing(conn: Connection) -> None:
 
 
 def test_edges_are_of_open_boards(conn: Connection, scene: Scene, secret_board: bool) -> None:
-    pin_ids, board_ids = boards.edges(conn)
-    expected = [] if secret_board else [(scene.pin.id, scene.board.id)]
-    assert list(zip(pin_ids.tolist(), board_ids.tolist(), strict=True)) == expected
+    pin_ids, board_ids, image_ids = boards.edges(conn)
+    expected = [] if secret_board else [(scene.pin.id, scene.board.id, scene.pin.image.id)]
+    assert list(zip(pin_ids.tolist(), board_ids.tolist(), image_ids.tolist(), strict=True)) == expected

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from bowerbird.adapters.database.sqlite import SqliteDatabase
-from bowerbird.catalog import boards, images, pins, words
+from bowerbird.catalog import boards, images, pins, schema, users, words
 from bowerbird.model import User
-from tests.catalog.conftest import a_pin, a_user, an_image
+from bowerbird.ports import Database
+from tests.catalog.conftest import a_pin, a_user, an_image, opened
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ def found(conn: Connection, text: str) -> list[int]:
         ("東京の夜景", "夜景"),
         ("東京の夜景", "東京"),
         ("東京の夜景", "夜"),
+        ("東京の夜景", "京の夜景"),
+        ("東京の夜景", "景 東京"),
+        ("東京 tower", "東京tower"),
         ("Ночь в Москве", "ночь"),
         ("C3PO_robot", "robot"),
         ("İstanbul", "istanbul"),
@@ -52,7 +55,9 @@ def test_found(conn: Connection, ada: User, title: str, query: str) -> None:
     assert found(conn, query) == [pin.id]
 
 
-@pytest.mark.parametrize("query", ["", "  ", "🌸", '"', "*", "NOT", "()", "a" * 10_000, "title:", "京夜", "xrunning"])
+@pytest.mark.parametrize(
+    "query", ["", "  ", "🌸", '"', "*", "NOT", "()", "a" * 10_000, "title:", "京夜", "京東", "xrunning"]
+)
 def test_not_found(conn: Connection, ada: User, query: str) -> None:
     a_pin(conn, ada, "Running shoes, 東京の夜景")
     assert found(conn, query) == []
@@ -90,6 +95,39 @@ def test_only_ready_pins_are_found_and_tags_arrive_with_readiness(conn: Connecti
     assert found(conn, "quagga") == []
 
 
+def test_what_is_done_and_undone_leaves_scores_as_they_were(conn: Connection, ada: User) -> None:
+    blue, red = boards.create(conn, ada.id, "Blue things"), boards.create(conn, ada.id, "Red things")
+    made = [a_pin(conn, ada, title, blue.id) for title in ("quagga", "blue quagga", "okapi and zebra", "zebra")]
+
+    def scores() -> list[dict[int, float]]:
+        asked = ("quagga", "blue zebra", "thi", "okapi red unicorn")
+        return [{pin: round(score, 6) for pin, _, score in words.find(conn, text, None, 9)} for text in asked]
+
+    before = scores()
+    for pin in made:
+        boards.save(conn, red.id, pin.id, ada.id)
+        pins.update(conn, pin.id, ada.id, title=f"unicorn {pin.title}", description="red zebra quagga")
+    boards.update(conn, blue.id, ada.id, name="Okapi")
+    extra = a_pin(conn, ada, "red unicorn quagga", red.id)
+    assert scores() != before
+    pins.delete(conn, extra.id)
+    boards.update(conn, blue.id, ada.id, name="Blue things")
+    for pin in made:
+        pins.update(conn, pin.id, ada.id, title=pin.title, description="")
+        boards.unsave(conn, red.id, pin.id, ada.id)
+    assert scores() == before
+
+
+def test_the_newest_with_all_words_then_with_any(conn: Connection, ada: User) -> None:
+    made = {title: a_pin(conn, ada, title).id for title in ("green lamp", "lamp", "lamps, green", "green", "chair")}
+    both, either = [made["lamps, green"], made["green lamp"]], [made["green"], made["lamp"]]
+    assert words.lately(conn, "green lamp", 9) == both + either
+    assert words.lately(conn, "green lamp", 3) == [*both, made["green"]]
+    assert words.lately(conn, "green green", 1) == [made["green"]]
+    assert words.lately(conn, "lamp unicorn", 9) == [*both[:1], made["lamp"], *both[1:]]
+    assert words.lately(conn, "gree", 9) == words.lately(conn, " *", 9) == []
+
+
 def test_limit(conn: Connection, ada: User) -> None:
     for number in range(9):
         a_pin(conn, ada, f"quagga {number}")
@@ -97,10 +135,9 @@ def test_limit(conn: Connection, ada: User) -> None:
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory, empty_catalog: bytes) -> Iterator[SqliteDatabase]:
-    path = tmp_path_factory.mktemp("words") / "catalog.db"
-    path.write_bytes(empty_catalog)
-    database = SqliteDatabase(path)
+def library(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = opened(engine, tmp_path_factory.mktemp("words"))
+    schema.upgrade(database)
     with database.write() as conn:
         ada = a_user(conn, "ada")
         for title in ("Running shoes", "OR and NOT near", "日本", "a b c"):
@@ -124,15 +161,16 @@ TYPED = st.lists(st.one_of(OPERATORS, st.text(max_size=5)), max_size=40).map(" "
 @example("🌸" * 5000)
 @example("shoes " * 2000)
 @example("日" * 10_000)
-def test_nothing_a_person_types_is_an_error(library: SqliteDatabase, text: str) -> None:
+def test_nothing_a_person_types_is_an_error(library: Database, text: str) -> None:
     with library.read() as conn:
         assert len(words.find(conn, text, None, 5)) <= 5
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 @given(st.text(alphabet=st.characters(categories=["Ll", "Lu", "Lo", "Nd"]), min_size=1, max_size=20))
-def test_a_pin_is_found_by_its_title(library: SqliteDatabase, title: str) -> None:
+def test_a_pin_is_found_by_its_title(library: Database, title: str) -> None:
     with library.write() as conn:
-        pin, _ = pins.create(conn, 1, an_image(conn).id, title=title)
+        [ada] = users.every(conn)
+        pin, _ = pins.create(conn, ada.id, an_image(conn).id, title=title)
         assert pin.id in [found[0] for found in words.find(conn, title, None, 1000)]
         pins.delete(conn, pin.id)

@@ -68,6 +68,19 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     assert "BOWERBIRD_DATA" in report.stdout
 
 
+def test_settings_show_no_password(tmp_path: Path) -> None:
+    shown = bowerbird(
+        "settings",
+        BOWERBIRD_CACHE="rediss://:hush@cache.example:6379/0",
+        BOWERBIRD_BLOBS="s3://KEY:hush@pictures/here?region=eu",
+        BOWERBIRD_VECTORS="milvus://host:19530/db?token=hush",
+        BOWERBIRD_SECRET="hush",
+    ).stdout
+    assert "hush" not in shown
+    for left in ("@cache.example:6379/0", "@pictures/here?region=eu", "milvus://host:19530/db?token="):
+        assert left in shown.replace("\n", ""), shown
+
+
 def test_a_taken_port_is_an_error_and_not_a_loop(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

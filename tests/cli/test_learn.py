@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from bowerbird import wiring
-from bowerbird.cli.learn import folder_of, last_look
+from bowerbird.cli.learn import What, folder_of, last_look
 from bowerbird.events import archive
+from bowerbird.feed import fusion, related
 from bowerbird.feed.features import NAMES
-from bowerbird.feed.generations import generations
+from bowerbird.feed.fusion import Fusion
+from bowerbird.feed.generations import generations, renewed
 from bowerbird.feed.trees import Trees
 from bowerbird.settings import Settings
 from tests.cli.test_commands import bowerbird
+from tests.feed.test_fusion import pages
 from tests.feed.viewers import events, world
 
 pytestmark = pytest.mark.usefixtures("trees")
@@ -43,7 +46,7 @@ def test_measured_then_adopted_then_given_up(lived: Path) -> None:
     words, models = ("--data", str(lived)), folder_of(lived)
     measured = bowerbird("learn", "--dry-run", *words, **LITE)
     assert measured.returncode == 0, measured.stderr
-    assert "as fixed weights rank" in measured.stdout
+    assert "as fixed weights rank feeds" in measured.stdout
     assert "It is surely better" in measured.stdout
     assert not models.exists()
 
@@ -58,7 +61,7 @@ def test_measured_then_adopted_then_given_up(lived: Path) -> None:
 
     again = bowerbird("learn", *words, **LITE)
     assert again.returncode == 0
-    assert "as version 1 ranks" in again.stdout
+    assert "as version 1 does" in again.stdout
     assert "not surely better" in again.stderr
     assert [path.name for path in generations(models)] == ["1"]
     assert "not surely better" in json.loads((models / "told.json").read_text())["told"]
@@ -67,7 +70,7 @@ def test_measured_then_adopted_then_given_up(lived: Path) -> None:
     (models / "1" / "trees.npz").write_bytes(b"half a file")
     mended = bowerbird("learn", *words, **LITE)
     assert "cannot be read" in mended.stderr
-    assert "as fixed weights rank" in mended.stdout
+    assert "as fixed weights rank feeds" in mended.stdout
     assert "Version 2 is in use" in mended.stdout
 
     back = bowerbird("learn", "--rollback", *words, **LITE)
@@ -83,3 +86,34 @@ def test_a_site_on_which_little_happened_is_told_so(tmp_path: Path) -> None:
     nothing = bowerbird("learn", "--rollback", "--data", str(tmp_path / "data"), **LITE)
     assert nothing.returncode == 2
     assert "there is nothing to give up" in nothing.stderr
+
+
+@pytest.mark.slow
+def test_kinds_of_related_pins_are_weighed_and_given_up_apart_from_feeds(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    given = pages().lesson
+    engines = wiring.connect(Settings(data=folder, encoder="efficientnet-lite0"))
+    later = time.time() - 3 * 3600 - given.at[-1]
+    engines.events.append(list(events(given, later, "related", related.COLUMNS)))
+    engines.close()
+    words, weighed = ("--data", str(folder)), folder_of(folder, What.RELATED)
+
+    both = bowerbird("learn", *words, **LITE)
+    assert both.returncode == 0, both.stderr
+    assert "There is too little to learn from: 0 pins that people saved, opened or hid on their feeds" in both.stderr
+    assert "as fixed weights fuse related pins" in both.stdout
+    assert "Version 1 is in use. `bowerbird learn related --rollback` gives it up." in both.stdout
+    assert Fusion.load(weighed / "1").weights == fusion.learn(given).model.weights
+
+    again = bowerbird("learn", "related", *words, **LITE)
+    assert "as version 1 does" in again.stdout
+    assert "not surely better" in again.stderr
+    assert [path.name for path in generations(weighed)] == ["1"]
+
+    renewed(folder_of(folder), lambda path: path.mkdir())
+    which = bowerbird("learn", "--rollback", *words, **LITE)
+    assert which.returncode == 2
+    assert "Say which is to be given up: `bowerbird learn feed --rollback` or" in which.stderr
+    back = bowerbird("learn", "related", "--rollback", *words, **LITE)
+    assert "Version 1 is given up. Fixed weights fuse related pins." in back.stdout
+    assert generations(weighed) == []

@@ -19,7 +19,7 @@ from bowerbird.demo.paint import gallery, paint
 from bowerbird.ports import Engines, Floats
 from bowerbird.settings import Settings
 from tests.cli.test_commands import bowerbird
-from tests.contracts.test_vectors import eventually
+from tests.contracts.vectors import eventually
 
 LITE = "efficientnet-lite0"
 EXACT_BELOW = 4000

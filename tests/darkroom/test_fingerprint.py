@@ -5,7 +5,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from bowerbird.darkroom.fingerprint import SIDE, distance, phash, phashes
+from bowerbird.catalog.kin import distance
+from bowerbird.darkroom.fingerprint import SIDE, phash, phashes
 from tests.darkroom.pictures import jpeg, noisy
 
 

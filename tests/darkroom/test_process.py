@@ -92,6 +92,14 @@ def test_a_child_killed_from_outside_costs_no_picture() -> None:
         assert room.run(works.pid) != pid
 
 
+def test_a_child_that_somebody_keeps_killing_is_not_the_pictures_fault() -> None:
+    with Darkroom(works.Mosaic) as room:
+        assert room.run(works.add, 1, 2) == 3
+        with pytest.raises(Unavailable, match="was killed"):
+            room.run(works.be_killed)
+        assert room.run(works.add, 1, 2) == 3
+
+
 def test_a_broken_encoder_is_not_the_pictures_fault() -> None:
     with Darkroom(works.broken_encoder) as room, pytest.raises(Unavailable, match="no weights here"):
         room.run(works.add, 1, 2)

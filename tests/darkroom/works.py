@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,10 @@ def array(encoder: Any, n: int) -> Floats:
 def crash(encoder: Any) -> None:
     entering("render")
     os.abort()
+
+
+def be_killed(encoder: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def hang(encoder: Any, seconds: float) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from bowerbird.adapters.events.kafka import KafkaEvents
 from bowerbird.events import archive, reader, report
 from bowerbird.model import Event
 from bowerbird.ports import Engines, Unavailable
+from tests import servers
 from tests.events.conftest import PINS
 from tests.events.test_reader import tell
 from tests.ingest.test_pipeline import Away
@@ -111,3 +115,23 @@ def test_the_log_keeps_to_its_size(engines: Engines) -> None:
     kept = engines.events.read(0, 5000)
     assert 0 < len(kept) <= 5000 * 2**20 / taken + 1
     assert kept[-1].offset == 5000
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_log_that_cannot_be_trimmed_is_left_as_it_is_and_told_once(engines: Engines) -> None:
+    """Tansu hangs up on who asks it to delete records."""
+    with servers.of_ones_own("kafka") as broker:
+        here = engines._replace(events=KafkaEvents(f"{broker.url.rpartition('/')[0]}/{servers.namespace(Path())}"))
+        here.events.append([Event("save", NOW, 7, pin) for pin in range(1, PINS + 1)])
+        first, end = here.events.read(0, 1)[0].offset, here.events.end()
+        assert archive.run(here, LATER) == PINS
+        with capture_logs() as told:
+            for _ in range(3):
+                assert archive.forget(here, end + 1, keep_days=0, keep_mb=2048, now=LATER + DAY) == first
+        assert [each["event"] for each in told if each["log_level"] == "warning"] == [told[0]["event"]]
+        assert "cannot be trimmed" in told[0]["event"]
+        assert len(here.events.read(0)) == PINS
+        broker.servers[0].kill()
+        with pytest.raises(Unavailable):  # that is another thing
+            archive.forget(here, end + 1, keep_days=0, keep_mb=2048, now=LATER + DAY)
+        here.events.close()

@@ -7,23 +7,31 @@ import random
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
+from bowerbird import wiring
 from bowerbird.events import reader
 from bowerbird.model import Counts, Event
+from bowerbird.ports import Engines
+from bowerbird.settings import Settings
 from tests.events.conftest import PINS, furnish, opened
 from tests.events.test_reader import NOW, documents, recount
+from tests.servers import namespace, need
 
 KILLS = 50
 
 
-def fold_for_ever(folder: Path) -> None:
+def engines_at(folder: Path, url: str) -> Engines:
     engines = opened(folder)
-    only, stop = reader.Only(folder / "events.lock"), threading.Event()
-    if only.wait(stop):
-        reader.run(engines, stop)
+    return engines._replace(events=wiring.events(Settings(data=folder, events=url))) if url else engines
+
+
+def fold_for_ever(folder: Path, url: str) -> None:
+    engines = engines_at(folder, url)
+    reader.run(engines, engines.events.lead("events"), threading.Event())
 
 
 def made(dice: random.Random, n: int) -> Event:
@@ -34,10 +42,19 @@ def made(dice: random.Random, n: int) -> Event:
     return Event(kind, NOW + n / 10, dice.randrange(4), dice.randrange(1, PINS + 2), data, id=name)
 
 
+@pytest.fixture(params=["", "kafka"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the log is; with Kafka it is the group of readers that finds a successor."""
+    if not request.param:
+        return ""
+    return urlsplit(need("kafka"))._replace(path=f"/{namespace(tmp_path)}", query="session=1&timeout=10").geturl()
+
+
 @pytest.mark.slow
-def test_killed_fifty_times(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_killed_fifty_times(tmp_path: Path, url: str) -> None:
     folder, dice = tmp_path / "data", random.Random(5)
-    engines = opened(folder)
+    engines = engines_at(folder, url)
     furnish(engines)
     told: list[Event] = []
     done = threading.Event()
@@ -47,7 +64,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
             some = [made(dice, len(told) + n) for n in range(40)]
             engines.events.append(some)
             told.extend(some)
-            time.sleep(0.005)
+            time.sleep(0.005 if not url else 0.05)
 
     writer = threading.Thread(target=people)
     writer.start()
@@ -56,7 +73,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
     places = []
     try:
         for _ in range(KILLS):
-            child = spawn.Process(target=fold_for_ever, args=(folder,))
+            child = spawn.Process(target=fold_for_ever, args=(folder, url))
             before = reader.place(engines).offset
             child.start()
             until = time.monotonic() + 20
@@ -80,6 +97,7 @@ def test_killed_fifty_times(tmp_path: Path) -> None:
         assert msgspec.structs.replace(msgspec.json.decode(found[key], type=Counts), offset=0) == counts, key
     straight = opened(tmp_path / "straight")
     furnish(straight)
+    straight.events.begin(engines.events.read(0, 1)[0].offset - 1)
     straight.events.append(told)
     while reader.step(straight):
         pass

@@ -137,6 +137,34 @@ def test_a_store_that_is_away_is_waited_for(engines: Engines) -> None:
     assert read(engines, "counts:1", Counts).saves == 1
 
 
+def test_who_was_given_up_before_it_wrote_writes_nothing(engines: Engines) -> None:
+    engines.events.append([Event("save", NOW, 7, 1)])
+    assert reader.step(engines, held=lambda: False) == ()
+    assert engines.metadata.get("counts:1") is None
+    assert reader.place(engines).offset == 0
+
+
+def test_what_one_that_was_given_up_overwrote_is_folded_again(engines: Engines) -> None:
+    """It slept between its last look and its writing; its successor had folded more meanwhile."""
+    engines.events.append([Event("save", NOW, user, 1) for user in (7, 8)])
+    asked = []
+
+    def held() -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            engines.events.append([Event("save", NOW + 1, 9, 1)])
+            while reader.step(engines):
+                pass
+        return len(asked) == 1
+
+    reader.step(engines, held=held)
+    assert read(engines, "counts:1", Counts).saves == 2, "it overwrote nothing"
+    while reader.step(engines):
+        pass
+    assert read(engines, "counts:1", Counts).saves == 3
+    assert reader.place(engines).offset == engines.events.end()
+
+
 def test_a_second_processor_waits(tmp_path: Path) -> None:
     first, second, stop = reader.Only(tmp_path / "lock"), reader.Only(tmp_path / "lock"), threading.Event()
     assert first.wait(stop)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bowerbird.feed.blend import Interests, diversify, traits, with_fresh
+from bowerbird.feed.blend import GAMMA, WINDOW, Interests, diversify, traits, with_fresh
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Feed
 from bowerbird.model import CHOICE, Action, Interest
@@ -17,7 +17,7 @@ from tests.feed.conftest import NOW, Site, ids
 def spread(count: int, numbers: int = 16, seed: int = 3) -> np.ndarray:
     looks = np.random.default_rng(seed).standard_normal((count, numbers)).astype(np.float32)
     looks /= np.linalg.norm(looks, axis=1, keepdims=True)
-    return traits(looks, list(range(count)), [0] * count)
+    return traits(looks, np.arange(count), np.zeros(count, np.int64))
 
 
 def test_two_of_a_kind_do_not_stand_side_by_side() -> None:
@@ -47,6 +47,26 @@ def test_nothing_comes_twice_and_nothing_is_lost(count: int, most: int, near: li
     interests = Interests(np.array(near[:count], np.int64), np.array([0.5, 0.3, 0.2], np.float32))
     order = diversify(scores, spread(count) if count else np.zeros((0, 64), np.float32), most, interests).tolist()
     assert len(order) == len(set(order)) == min(most, count)
+
+
+@given(st.integers(13, 40), st.integers(0, 1000))
+@settings(max_examples=25)
+def test_each_place_goes_to_what_the_window_does_not_span(count: int, seed: int) -> None:
+    """What is compiled, and changes its sums place by place, against what it is meant to be: at each place the rest of
+    each row, once what the latest rows span is taken off in their order."""
+    known, scores = spread(count, seed=seed), np.random.default_rng(seed).standard_normal(count).astype(np.float32)
+    placed: list[int] = []
+    for row in diversify(scores, known, count).tolist():
+        rest = known.astype(np.float64)
+        for before in placed[-WINDOW:]:
+            own = rest[before].copy()
+            if own @ own > 1e-6:
+                rest -= np.outer(rest @ own / (own @ own), own)
+        if len(placed) < WINDOW:  # from then on what leaves the window is given back as it was taken: the paper's way
+            worth = scores + GAMMA * np.linalg.norm(rest, axis=1)
+            worth[placed] = -np.inf
+            assert worth[row] == pytest.approx(worth.max(), abs=1e-3)
+        placed.append(row)
 
 
 @given(st.lists(st.integers(0, 50), unique=True), st.lists(st.integers(0, 50), unique=True))

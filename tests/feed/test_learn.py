@@ -14,6 +14,7 @@ from bowerbird.feed import learn
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.learn import Learned
 from bowerbird.feed.lesson import WORTH
+from bowerbird.feed.trees import Trees
 from bowerbird.ports import Floats, Unavailable
 from tests.feed.viewers import FAVOURED, Old, World, looked_at, world
 
@@ -38,7 +39,7 @@ def lived() -> World:
 
 
 @cache
-def taught() -> Learned:
+def taught() -> Learned[Trees]:
     return learn.learn(lived().lesson(), Old())
 
 
@@ -50,7 +51,7 @@ def others() -> World:
 
 def test_what_is_learned_ranks_other_people_better_than_what_they_were_shown() -> None:
     old = others().rightly(Old().predict(others().features))
-    assert others().rightly(taught().trees.predict(others().features)) > old + 0.1
+    assert others().rightly(taught().model.predict(others().features)) > old + 0.1
     verdict = taught().verdict
     assert verdict.good
     assert verdict.before + verdict.low < verdict.after < verdict.before + verdict.high
@@ -86,7 +87,7 @@ def test_what_was_done_by_chance_changes_nothing() -> None:
 
 
 def test_what_is_as_good_as_what_is_in_use_changes_nothing() -> None:
-    again = learn.learn(lived().lesson(), taught().trees)
+    again = learn.learn(lived().lesson(), taught().model)
     assert again.verdict.before == again.verdict.after
     assert not again.verdict.good
 

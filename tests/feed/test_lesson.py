@@ -16,7 +16,7 @@ from bowerbird.events import archive, report
 from bowerbird.feed import lesson as lessons
 from bowerbird.feed.features import COLUMNS, NAMES
 from bowerbird.feed.lesson import SOON, WORTH, Lesson
-from bowerbird.feed.page import SERVED
+from bowerbird.feed.served import SERVED
 from bowerbird.model import Event
 from bowerbird.ports import Engines
 from bowerbird.settings import Settings

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from bowerbird.catalog import boards, follows, pins
-from bowerbird.catalog.facts import Fact, of_pins
-from bowerbird.feed import page
+from bowerbird.feed import page, served
 from bowerbird.feed.features import NAMES, SOURCES, Table, tabulate
 from bowerbird.feed.request import Asked
 from bowerbird.model import Action, Interest, Pin, Taste
@@ -167,20 +166,20 @@ def test_a_great_interest_counts_more_than_a_small_one_that_is_as_near(site: Sit
     interests = [Interest(pin.image.id, share, (pin.id,)) for pin, share in zip(liked, (0.9, 0.1), strict=True)]
     actions = tuple(Action("save", pin.id, pin.image.id, NOW) for pin in liked)
     site.taste(site.bob, liked, actions=actions, interests=tuple(interests))
-    facts, table = tabulated(site, [*to_great, *to_small])
-    taste = dict(zip((fact.pin_id for fact in facts), table.features[:, NAMES.index("taste")].tolist(), strict=True))
+    table = tabulated(site, [*to_great, *to_small])
+    taste = dict(zip(table.facts["pin_id"].tolist(), table.features[:, NAMES.index("taste")].tolist(), strict=True))
     least = min(taste[pin.id] for pin in to_great)
     assert all(taste[pin.id] < least for pin in to_small)
     assert np.isfinite(table.features).all()
 
 
-def tabulated(site: Site, some: Sequence[Pin]) -> tuple[list[Fact], Table]:
+def tabulated(site: Site, some: Sequence[Pin]) -> Table:
     """What ranking knows of these for bob."""
     known = site.engines.metadata.get(f"taste:{site.bob}")
     with site.engines.database.read() as conn:
         asked = Asked(site.feed, conn, site.bob, NOW, np.random.default_rng(1), msgspec.json.decode(known, type=Taste))
-        facts = of_pins(conn, [pin.id for pin in some], site.bob)
-        return facts, tabulate(asked, facts, np.zeros((len(facts), len(SOURCES)), np.float32))
+        facts = site.feed.lately.of_pins(conn, np.array([pin.id for pin in some]), site.bob)
+        return tabulate(asked, facts, np.zeros((len(facts), len(SOURCES)), np.float32))
 
 
 def test_near_duplicates_are_folded(site: Site) -> None:
@@ -226,8 +225,11 @@ def test_served_features_are_logged(site: Site) -> None:
     for _ in range(10):
         site.add()
     first = site.home()
+    assert site.engines.events.end() == 0  # a page waits for no disk
+    served.flush(site.feed)
+    served.flush(site.feed)
     (event,) = site.engines.events.read(0)
-    assert (event.kind, event.user_id) == (page.SERVED, site.bob)
+    assert (event.kind, event.user_id) == (served.SERVED, site.bob)
     assert event.data["request"] == first.request
     assert event.data["pins"] == ids(first)
 

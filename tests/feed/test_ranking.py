@@ -14,7 +14,7 @@ from bowerbird.events import report
 from bowerbird.feed import lesson
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.generations import give_up, renewed
-from bowerbird.feed.page import SERVED
+from bowerbird.feed.served import SERVED, flush
 from bowerbird.feed.trees import Nodes, Trees
 from bowerbird.model import Event
 from bowerbird.ports import Floats
@@ -150,6 +150,7 @@ def test_what_is_served_can_be_learned_from(site: Site, monkeypatch: pytest.Monk
     for chosen in (pages[0], pages[-2]):
         where = {"page": "home", "request": chosen.request}
         site.engines.events.append([Event("save", NOW + 9, site.bob, chosen.placed[1].pin.id, where)])
+    flush(site.feed)
     with report.table(site.engines, 0, lesson.KINDS, SERVED) as db:
         found = lesson.lesson(db, NOW + 1e5)
     assert len({each.request for each in pages}) > 2

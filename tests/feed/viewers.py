@@ -17,7 +17,7 @@ from bowerbird.feed import rank
 from bowerbird.feed.features import COLUMNS, NAMES, SOURCES
 from bowerbird.feed.learn import DAY
 from bowerbird.feed.lesson import WORTH, Lesson
-from bowerbird.feed.page import SERVED
+from bowerbird.feed.served import SERVED
 from bowerbird.model import Event
 from bowerbird.ports import Floats, Ints
 
@@ -124,16 +124,19 @@ def _candidates(dice: np.random.Generator, pins: int) -> Floats:
     return np.stack([found[name] for name in NAMES], axis=1).astype(np.float16).astype(np.float32)
 
 
-def events(told: World, later: float = 0.0) -> Iterator[Event]:
-    """What the log would hold of it, `later` seconds later, in order; pins have numbers of their own."""
+def events(
+    told: World | Lesson, later: float = 0.0, page: str = "home", columns: str = COLUMNS, first: int = 1
+) -> Iterator[Event]:
+    """What the log would hold of it, `later` seconds later, in order; pins and lists have numbers of their own, from
+    `first` on."""
     for number, (person, at) in enumerate(zip(told.people.tolist(), (told.at + later).tolist(), strict=True)):
         rows = np.flatnonzero(told.lists == number)
-        request, pins = f"{number:024x}", (rows + 1).tolist()
+        request, pins = f"{first + number:024x}", (rows + first).tolist()
         features = base64.b64encode(told.features[rows].astype(np.float16).tobytes()).decode()
-        data = {"page": "home", "request": request, "pins": pins, "depths": told.depths[rows].tolist()}
-        yield Event(SERVED, at, person, data={**data, "columns": COLUMNS, "features": features})
+        where = {"page": page, "request": request}
+        data = where | {"pins": pins, "depths": told.depths[rows].tolist()}
+        yield Event(SERVED, at, person, data={**data, "columns": columns, "features": features})
         for pin, worth in zip(pins, told.worth[rows].tolist(), strict=True):
-            where = {"page": "home", "request": request}
             yield Event("impression", at + 1, person, pin, where, id=f"seen-{pin}")
             kind = {WORTH["saved"]: "save", WORTH["opened"]: "closeup", WORTH["hidden"]: "hide"}.get(worth)
             if kind:

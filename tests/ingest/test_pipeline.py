@@ -9,10 +9,10 @@ import pytest
 from PIL import Image as Pillow
 
 from bowerbird.catalog import images
+from bowerbird.catalog.kin import distance
 from bowerbird.darkroom import colour, thumbhash
-from bowerbird.darkroom.fingerprint import distance
 from bowerbird.ingest import lifecycle, pipeline
-from bowerbird.model import State, media_key, original_key
+from bowerbird.model import State, media_key
 from bowerbird.ports import Unavailable
 from tests.darkroom import pictures
 from tests.darkroom.pictures import jpeg, noisy, quarters, saved
@@ -106,7 +106,7 @@ def test_nothing_private_is_served(place: Place, name: str) -> None:
         assert not [secret for secret in PRIVATE if secret in webp], key
     if "moving" not in name and name != "tiff":
         assert (look.taken_at, look.camera) == ("2023-05-01T12:34:56", "Canon EOS R5")
-    assert place.engines.blobs.get(original_key(image.sha256)) == data
+    assert place.engines.blobs.get(image.original) == data
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])
@@ -196,12 +196,12 @@ def test_a_picture_that_fails_says_where_and_why(place: Place, data: bytes, step
     assert reason in image.error
     *_, event = place.engines.events.read(0)
     assert (event.kind, event.data) == ("failed", {"image_id": image.id})
-    assert place.stored() == {original_key(image.sha256)}
+    assert place.stored() == {image.original}
 
 
 def test_a_lost_original_is_told(place: Place) -> None:
     pin = place.upload(jpeg())
-    place.engines.blobs.delete([original_key(pin.image.sha256)])
+    place.engines.blobs.delete([pin.image.original])
     pipeline.process(place.engines, place.room, pin.image.id)
     image = place.image(pin.image.id)
     assert image is not None

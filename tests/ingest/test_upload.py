@@ -9,7 +9,7 @@ import pytest
 from bowerbird.adapters.blobs.folder import Folder
 from bowerbird.catalog import Forbidden, boards, pins
 from bowerbird.ingest import lifecycle, pipeline, upload
-from bowerbird.model import State, original_key
+from bowerbird.model import State
 from bowerbird.ports import Unavailable
 from tests.contracts.faults import small_files
 from tests.darkroom import pictures
@@ -22,7 +22,7 @@ def test_an_upload_is_an_original_a_row_a_pin_and_a_job(place: Place) -> None:
     pin = place.upload(data, title="Quarters", link="https://example.org")
     assert (pin.title, pin.link, pin.image.state) == ("Quarters", "https://example.org", State.PENDING)
     assert pin.image.sha256 == hashlib.sha256(data).hexdigest()
-    assert place.engines.blobs.get(original_key(pin.image.sha256)) == data
+    assert place.engines.blobs.get(pin.image.original) == data
     (delivery,) = place.engines.queue.receive(10)
     assert (delivery.job.kind, delivery.job.payload) == ("process", {"image_id": pin.image.id})
 

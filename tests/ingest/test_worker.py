@@ -2,21 +2,42 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
+from bowerbird import wiring
 from bowerbird.catalog import fetches, images, pins
 from bowerbird.ingest import fetch, lifecycle, pipeline, worker
 from bowerbird.ingest.worker import Worker
 from bowerbird.model import MAX_TRIES, Job, State
 from bowerbird.ports import Unavailable
+from bowerbird.settings import Settings
 from tests.darkroom import pictures
 from tests.darkroom.pictures import jpeg, noisy
 from tests.ingest.conftest import Place
+from tests.servers import namespace, need
+
+
+@pytest.fixture(params=["sqlite", "sqs", pytest.param("kafka", marks=pytest.mark.slow)])
+def place(place: Place, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A worker does the same whoever keeps its jobs."""
+    if request.param == "sqlite":
+        yield place
+        return
+    if request.param == "sqs":
+        url = f"sqs://test:test@{namespace(tmp_path)}?endpoint={need('sqs')}"
+    else:
+        url = urlsplit(need("kafka"))._replace(path=f"/{namespace(tmp_path)}", query="session=2&timeout=10").geturl()
+    queue = wiring.queue(Settings(queue=url))
+    place.engines.queue.close()
+    place.engines = place.engines._replace(queue=queue)
+    yield place
 
 
 def drain(place: Place, most: int = 200) -> None:

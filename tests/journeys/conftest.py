@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests import servers
 from tests.conftest import engine_missing
 from tests.journeys.gallery import SIZE, Gallery, painted
 
@@ -27,6 +28,27 @@ document.addEventListener("securitypolicyviolation", (event) => console.error("C
 """
 
 
+Engines = Callable[[Path], dict[str, str]]
+
+EMBEDDED: dict[str, Engines] = {"embedded": lambda _: {}}
+SERVERS: dict[str, Engines] = {"self-hosted": servers.self_hosted, "amazon": servers.on_amazon}
+EVERYWHERE = ("tests.journeys.test_route", "tests.journeys.test_chaos")
+"""What is travelled on servers as well."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engines" in metafunc.fixturenames:
+        more = [pytest.param(name, marks=pytest.mark.slow) for name in SERVERS]
+        wanted = [*EMBEDDED, *more] if metafunc.module.__name__ in EVERYWHERE else [*EMBEDDED]
+        metafunc.parametrize("engines", wanted, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def engines(request: pytest.FixtureRequest) -> Engines:
+    """`engines(folder)`: the settings that choose them, for a site of its own in that data folder."""
+    return (EMBEDDED | SERVERS)[request.param]
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Where the browser is."""
@@ -38,9 +60,10 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+def service(chromium: str, engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
     """`bowerbird serve` with the gallery of the user `painter`, every picture ready."""
-    running = Gallery(tmp_path_factory.mktemp("service"))
+    data = tmp_path_factory.mktemp("service")
+    running = Gallery(data, **engines(data))
     running.start()
     try:
         running.sign_up("painter")

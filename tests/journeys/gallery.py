@@ -43,8 +43,8 @@ def painted(number: int) -> bytes:
 class Gallery(Service):
     """A running service, with a client for each of its people."""
 
-    def __init__(self, data: Path) -> None:
-        super().__init__(data, BOWERBIRD_ENCODER="efficientnet-lite0", BOWERBIRD_LOGIN_TRIES="1000")
+    def __init__(self, data: Path, **environ: str) -> None:
+        super().__init__(data, BOWERBIRD_ENCODER="efficientnet-lite0", BOWERBIRD_LOGIN_TRIES="1000", **environ)
         self.people: dict[str, httpx.Client] = {}
 
     def sign_up(self, name: str) -> None:
@@ -73,7 +73,7 @@ class Gallery(Service):
         found: dict[str, str] = answer.raise_for_status().json()
         return found
 
-    def wait_ready(self, user: str = "painter", seconds: float = 90) -> None:
+    def wait_ready(self, user: str = "painter", seconds: float = 180) -> None:
         """Until nothing of theirs is on its way."""
         until = time.monotonic() + seconds
         while 'class="panel list small"' in self.people[user].get("/upload").text:

@@ -16,12 +16,13 @@ import pyvips
 
 from bowerbird import wiring
 from bowerbird.catalog import pins, tokens, users
-from bowerbird.model import Scope, State, original_key
+from bowerbird.model import Scope, State
 from bowerbird.settings import load
+from tests.journeys.conftest import Engines
 from tests.journeys.processes import Service, kill
 
-PICTURES = 300
-KILLS = 20
+PICTURES, KILLS = 300, 20
+ON_SERVERS = 80, 8
 
 
 def picture(number: int) -> bytes:
@@ -62,21 +63,23 @@ class Uploader(threading.Thread):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_nothing_accepted_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_nothing_accepted_is_lost_or_doubled(engines: Engines, tmp_path: Path) -> None:
     chance = random.Random(20)
-    settings = load({}, data=tmp_path / "data")
-    engines = wiring.connect(settings)
-    with engines.database.write() as conn:
+    environ = engines(tmp_path)
+    pictures, kills = ON_SERVERS if environ else (PICTURES, KILLS)
+    settings = load(environ, data=tmp_path / "data")
+    opened = wiring.connect(settings)
+    with opened.database.write() as conn:
         owner = users.create(conn, "ada", "no password")
         token, _ = tokens.create(conn, owner.id, "chaos", (Scope.READ, Scope.WRITE), time.time() + 3600)
-    originals = {hashlib.sha256(data).hexdigest(): data for data in map(picture, range(PICTURES))}
-    assert len(originals) == PICTURES
+    originals = {hashlib.sha256(data).hexdigest(): data for data in map(picture, range(pictures))}
+    assert len(originals) == pictures
 
-    service = Service(settings.data, BOWERBIRD_WORKERS="2")
+    service = Service(settings.data, BOWERBIRD_WORKERS="2", **environ)
     service.start()
     uploader = Uploader(service, token, originals)
     uploader.start()
-    for number in range(KILLS):
+    for number in range(kills):
         time.sleep(chance.uniform(0.3, 2.0))
         if number % 4 == 3:
             service.kill_all()
@@ -89,21 +92,21 @@ def test_nothing_accepted_is_lost_or_doubled(tmp_path: Path) -> None:
         service.wait_until_up()
     uploader.join(300)
     assert not uploader.refused
-    assert len(uploader.accepted) == PICTURES
+    assert len(uploader.accepted) == pictures
 
-    wait_until_final(engines, PICTURES)
-    with engines.database.read() as conn:
-        shown = pins.of_user(conn, owner.id, owner.id, None, 10 * PICTURES)
+    wait_until_final(opened, pictures)
+    with opened.database.read() as conn:
+        shown = pins.of_user(conn, owner.id, owner.id, None, 10 * pictures)
     assert sorted(pin.image.sha256 for pin in shown) == sorted(originals)
     assert {pin.image.sha256: str(pin.id) for pin in shown} == uploader.accepted
     assert {pin.image.state for pin in shown} == {State.READY}
-    for sha256, data in originals.items():
-        assert engines.blobs.get(original_key(sha256)) == data
-    vectors = engines.looks.get(np.array([pin.image.id for pin in shown], np.int64))
+    for pin in shown:
+        assert opened.blobs.get(pin.image.original) == originals[pin.image.sha256]
+    vectors = opened.looks.get(np.array([pin.image.id for pin in shown], np.int64))
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-3)
 
     assert service.stop() == 0
-    engines.close()
+    opened.close()
 
 
 def wait_until_final(engines: wiring.Engines, expected: int, timeout: float = 300) -> None:

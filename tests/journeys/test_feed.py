@@ -205,4 +205,4 @@ def test_of_use_without_scripts(visit: Open) -> None:
     assert page.locator("input[name=pin]:checked").count() == 2
     page.locator("input[name=pin]:not(:checked)").first.check()
     page.get_by_role("button", name="Make my wall").click()
-    assert page.locator(".wall .card").count() > 20
+    page.locator(".wall .card").nth(20).wait_for()

@@ -6,6 +6,7 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ import pyvips
 from bowerbird import wiring
 from bowerbird.catalog import boards, images, pins, users
 from bowerbird.catalog.faces import of_pins
-from bowerbird.darkroom import Spoiled
+from bowerbird.catalog.prints import of_faces
+from bowerbird.darkroom import Spoiled, alignment
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.ingest import pipeline, upload
-from bowerbird.model import Box, Hit, Image, media_key
+from bowerbird.ingest.compare import FITS, compare
+from bowerbird.model import Box, Image, media_key
 from bowerbird.ports import Engines
-from bowerbird.search import alignment, ask, duplicates, similar
+from bowerbird.search import ask, duplicates, similar
 from bowerbird.search.ask import Query
 from bowerbird.search.duplicates import Kind, fold
 from bowerbird.settings import Settings
@@ -32,10 +35,11 @@ OTHER = "fedcba9876543210"
 
 
 def folded(gallery: Gallery, *ids: int) -> list[int]:
-    hits = [Hit(image_id, 1.0 - rank / 100) for rank, image_id in enumerate(ids)]
     with gallery.engines.database.read() as conn:
         shown = of_pins(gallery.engines, pins.for_images(conn, ids, gallery.ada).values())
-    return [hit.image_id for hit in fold(gallery.engines, hits, {face.image_id: face for face in shown}, 99)]
+    known = {face.image_id: face for face in shown}
+    looks = gallery.engines.looks.get(np.array(ids, np.int64))
+    return [ids[rank] for rank in fold(ids, looks, partial(of_faces, known))]
 
 
 def test_folding_needs_a_like_look_and_a_like_hash_or_nearly_the_same_look(gallery: Gallery) -> None:
@@ -75,9 +79,10 @@ def test_the_kinds_that_hashes_tell(gallery: Gallery) -> None:
         )
     }
     gallery.add(gallery.direction((vector, 0.9)))
-    found = duplicates.near_duplicates(gallery.engines, own.image.id, gallery.ada)
-    assert {image.id: kind for image, kind in found} == made
-    assert duplicates.near_duplicates(gallery.engines, 999, gallery.ada) == []
+    near = duplicates.near_duplicates(gallery.engines, own.image.id, gallery.ada)
+    assert {pin.image.id: kind for pin, kind in near.pins} == made
+    assert not near.whole  # the one with other hashes may be a crop
+    assert duplicates.near_duplicates(gallery.engines, 999, gallery.ada) == ([], True)
 
 
 def test_duplicates_of_others_secrets_are_not_told(gallery: Gallery) -> None:
@@ -85,8 +90,8 @@ def test_duplicates_of_others_secrets_are_not_told(gallery: Gallery) -> None:
         hidden = boards.create(conn, gallery.bob, "Hidden", secret=True)
     own = gallery.add(phash=HASH)
     gallery.add(gallery.vector(own.image), phash=HASH, user_id=gallery.bob, board_id=hidden.id)
-    assert duplicates.near_duplicates(gallery.engines, own.image.id, gallery.ada) == []
-    assert len(duplicates.near_duplicates(gallery.engines, own.image.id, gallery.bob)) == 1
+    assert duplicates.near_duplicates(gallery.engines, own.image.id, gallery.ada).pins == []
+    assert len(duplicates.near_duplicates(gallery.engines, own.image.id, gallery.bob).pins) == 1
 
 
 def painted(seed: int, width: int = 480, height: int = 360) -> pyvips.Image:
@@ -109,16 +114,16 @@ def test_a_part_fits_its_whole(keep: float) -> None:
     side = keep**0.5
     part = whole.crop(20, 13, int(480 * side), int(360 * side))
     there, mirrored = alignment.fits(None, webp(whole), webp(part))  # type: ignore[arg-type]
-    assert there > duplicates.FITS > mirrored
+    assert there > FITS > mirrored
     assert alignment.fits(None, webp(part), webp(whole))[0] == pytest.approx(there, abs=0.01)  # type: ignore[arg-type]
     there, mirrored = alignment.fits(None, webp(whole.fliphor()), webp(part))  # type: ignore[arg-type]
-    assert mirrored > duplicates.FITS > there
+    assert mirrored > FITS > there
 
 
 def test_different_pictures_do_not_fit() -> None:
     plain = pyvips.Image.black(300, 200, bands=3) + 127
     for other in (painted(2), plain.cast("uchar"), painted(2, 120, 700), painted(2, 900, 40)):
-        assert max(alignment.fits(None, webp(painted(1)), webp(other))) < duplicates.FITS  # type: ignore[arg-type]
+        assert max(alignment.fits(None, webp(painted(1)), webp(other))) < FITS  # type: ignore[arg-type]
 
 
 class Site:
@@ -131,6 +136,13 @@ class Site:
         self.darkroom: Darkroom = wiring.darkroom(settings)
         with self.engines.database.write() as conn:
             self.user = users.create(conn, "ada", "hash").id
+
+    def near(self, image_id: int) -> dict[int, Kind]:
+        """Of which images it is a near-duplicate, once a worker has compared it."""
+        compare(self.engines, self.darkroom, image_id)
+        near = duplicates.near_duplicates(self.engines, image_id, self.user)
+        assert near.whole
+        return {pin.image.id: kind for pin, kind in near.pins}
 
     def developed(self, data: bytes) -> Image:
         image_id = upload.accept(self.engines, self.user, data).pin.image.id
@@ -164,23 +176,27 @@ def test_near_duplicates_of_photographs_are_known_and_nothing_else(site: Site, p
         ):
             image = site.developed(variant.jpegsave_buffer(Q=quality, keep="none"))
             made[image.id] = (originals[at].id, kind)
-    for copy, (source, kind) in made.items():
-        found = duplicates.near_duplicates(site.engines, copy, site.user, site.darkroom)
-        kinds = {image.id: found_kind for image, found_kind in found}
-        assert kinds[source] is kind
-        family = {image_id for image_id, (of, _) in made.items() if of == source} | {source}
+    first, (source, _) = next(iter(made.items()))
+    before = duplicates.near_duplicates(site.engines, first, site.user)
+    assert not before.whole  # a page does not wait for what takes a worker a moment
+    assert source not in {pin.image.id for pin, _ in before.pins}
+    for copy, (of, kind) in made.items():
+        kinds = site.near(copy)
+        assert kinds[of] is kind
+        family = {image_id for image_id, (whole, _) in made.items() if whole == of} | {of}
         assert set(kinds) <= family
     for original in originals[8:]:
-        assert duplicates.near_duplicates(site.engines, original.id, site.user, site.darkroom) == []
+        assert site.near(original.id) == {}
 
-    copy = next(iter(made))
     told = _verdicts(site)
-    duplicates.near_duplicates(site.engines, copy, site.user, site.darkroom)
+    site.near(first)
     assert told == _verdicts(site) != set()
+    near = duplicates.near_duplicates(site.engines, source, site.user)
+    assert first in {pin.image.id for pin, kind in near.pins if kind is Kind.CROP}  # which itself was never compared
 
     stranger = originals[9]
     site.engines.blobs.delete([media_key("236x", stranger.media)])  # a lost rendition is no error
-    assert duplicates.near_duplicates(site.engines, stranger.id, site.user, site.darkroom) == []
+    assert site.near(stranger.id) == {}
 
     with site.engines.database.read() as conn:
         pins_ = ask.answer(site.engines, conn, Query(image_id=originals[0].id), None, 25, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from bowerbird.events import reader
 from bowerbird.model import Event
+from bowerbird.web import choosing
 from bowerbird.web.api import events as taking
 from tests.web.conftest import Person, Place, picture
 
@@ -143,3 +145,34 @@ def test_a_batch_sent_twice_is_seen_once(place: Place, ann: Person, pin: str) ->
         pass
     me = ann.get("/me").json()["id"]
     assert b'"%s":[3,' % pin.encode() in (place.engines.metadata.get(f"shown:{me}") or b"")
+
+
+@pytest.mark.parametrize("processed", [True, False])
+def test_what_is_hidden_is_gone_from_the_very_next_page(
+    place: Place, ann: Person, processed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is noted all the same where nothing folds events."""
+    shown = [str(ann.upload(picture(seed)).json()["id"]) for seed in range(5)]
+    place.work()
+    ben, stop = place.person("ben"), threading.Event()
+    lead = place.engines.events.lead("events")
+    processor = threading.Thread(target=reader.run, args=(place.engines, lead, stop))
+
+    def feed() -> set[str]:
+        return {card["id"] for card in ben.get("/feed").json()["items"]}
+
+    assert feed() == set(shown)
+    if processed:
+        processor.start()
+    else:
+        monkeypatch.setattr(choosing, "PATIENCE", 0.1)
+    try:
+        answer = ben.post(f"/pins/{shown[2]}/hide", json={"reason": "seen"})
+        assert answer.status_code == 204
+        assert (shown[2] in feed()) is not processed
+    finally:
+        stop.set()
+        if processed:
+            processor.join()
+        lead.close()
+    assert [event.pin_id for event in place.engines.events.read(0) if event.kind == "hide"] == [int(shown[2])]

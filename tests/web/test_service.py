@@ -5,13 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
+import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
 
+from bowerbird.feed import sources
 from bowerbird.ports import Unavailable
-from bowerbird.web import ops
+from bowerbird.web import errors, ops
 from bowerbird.web.edge import POLICY
 from tests.web.conftest import Place, picture
 
@@ -65,7 +70,7 @@ def test_pages_ask_for_a_login_and_come_back(place: Place) -> None:
     assert answer.headers["location"] == "/login?next=%2Fsettings"
 
 
-def test_health_and_readiness(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_and_readiness(place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     assert place.nobody.get("//healthz").text == "ok\n"
     assert place.nobody.get("//readyz").json() == {"ready": True, "missing": {}}
 
@@ -74,8 +79,14 @@ def test_health_and_readiness(place: Place, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(place.engines.queue, "depth", away)
     answer = place.nobody.get("//readyz")
+    place.nobody.get("//readyz")
+    assert caplog.text.count("queue.db: disk I/O error") == 1  # once an outage
+    assert answer.status_code == 200, "there are pages, with less in them"
+    assert answer.json() == {"ready": True, "missing": {"queue": "it is away"}}
+    monkeypatch.setattr(place.engines.database, "read", away)
+    answer = place.nobody.get("//readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "missing": {"queue": "queue.db: disk I/O error"}}
+    assert not answer.json()["ready"]
     assert place.nobody.get("//healthz").status_code == 200
 
 
@@ -88,17 +99,18 @@ def test_a_hanging_engine_is_told_as_missing_in_time(place: Place, monkeypatch: 
     assert list(missing) == ["events"]
 
 
-def test_an_engine_that_is_away_is_503_and_tells(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_away_is_503_in_plain_words(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     ann = place.person("ann")
 
-    def away(*_: Any) -> None:
-        raise Unavailable("the blob store is full")
-
-    monkeypatch.setattr(place.engines.blobs, "put", away)
+    blobs = place.settings.data / "blobs"
+    shutil.rmtree(blobs)
+    blobs.write_text("a file where the folder was")
     answer = ann.upload(picture(1))
     assert answer.status_code == 503
-    assert "full" in answer.json()["error"]["message"]
+    message = answer.json()["error"]["message"]
+    assert message == "The store of pictures cannot be reached just now. " + errors.COMFORT
     assert int(answer.headers["retry-after"]) > 0
+    assert str(blobs) in caplog.text
 
 
 def test_a_mistake_of_ours_is_500_without_its_inside(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +147,62 @@ def test_metrics(place: Place) -> None:
     assert f"{route} 2.0" in text
     assert '"none"' in text
     assert "ann" not in text
+
+
+def test_every_metric_is_documented_and_no_other(place: Place) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    text = place.nobody.get("//metrics").text
+    told = dict(re.findall(r"^# TYPE (bowerbird_\w+) (\w+)$", text, re.MULTILINE))
+    told = {name for name, kind in told.items() if not (name.endswith("_created") and kind == "gauge")}
+    assert set(re.findall(r"`(bowerbird_\w+)`", page)) == told
+
+
+def test_a_scrape_waits_for_no_engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ops, "PATIENCE", 0.5)
+    released = threading.Event()
+    for engine, method in (
+        (place.engines.queue, "depth"),
+        (place.engines.events, "end"),
+        (place.engines.database, "read"),
+    ):
+        monkeypatch.setattr(engine, method, lambda: released.wait(20))
+    started = time.monotonic()
+    text = place.nobody.get("//metrics").text
+    assert time.monotonic() - started < 3
+    released.set()
+    assert "bowerbird_queue_depth" not in text and "bowerbird_images{" not in text
+    assert 'bowerbird_vectors{index="looks"} 0.0' in text
+    assert "bowerbird_queue_parked 0.0" in text
+
+
+def test_what_walls_had_to_do_without_is_counted_by_source_and_reason(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = place.person("ann")
+    for seed in range(3):
+        ann.upload(picture(seed))
+    place.work()
+
+    def missed() -> dict[str, str]:
+        return dict(
+            re.findall(r"^bowerbird_feed_missed_total(\{[^}]*\}) (\S+)$", ann.get("//metrics").text, re.MULTILINE)
+        )
+
+    def away(*_: Any) -> None:
+        raise Unavailable("looks.index: disk I/O error")
+
+    assert ann.get("/pins/1/related").json()["items"]
+    assert missed() == {}
+    monkeypatch.setattr(place.engines.looks, "search", away)
+    for _ in range(2):
+        assert ann.get("/pins/1/related").status_code == 200
+    assert missed() == {'{reason="failed",source="visual"}': "2.0"}
+    # The page's time is spent before any source had its turn.
+    place.app.dependencies["site"].dependency().feed.budget = 1e-9
+    assert ann.get("/feed").status_code == 200
+    told = missed()
+    assert {f'{{reason="resting",source="{name}"}}' for name in sources.SOURCES} <= told.keys()
+    assert "ann" not in str(told)
 
 
 def test_openapi_is_valid_and_names_every_status(place: Place) -> None:
