@@ -30,6 +30,7 @@ from bowerbird.catalog import images, pins, users
 from bowerbird.darkroom import fingerprint
 from bowerbird.darkroom.framing import square
 from bowerbird.darkroom.picture import sample
+from bowerbird.ingest.compare import compare
 from bowerbird.model import Look, media_key
 from bowerbird.search.duplicates import Kind, near_duplicates
 from bowerbird.settings import Settings
@@ -63,11 +64,16 @@ class Shelf:
         self.engines.looks.add(np.array([image.id], np.int64), vector)
         return image.id
 
-    def ask(self, image_id: int) -> tuple[dict[int, Kind], float]:
-        """What it is a near-duplicate of, and the milliseconds that the answer took."""
+    def ask(self, image_id: int) -> tuple[dict[int, Kind], float, float]:
+        """What it is a near-duplicate of, and the milliseconds that a worker took to compare it and that the answer
+        took."""
         start = time.perf_counter()
-        found = near_duplicates(self.engines, image_id, self.user, self.darkroom)
-        return {image.id: kind for image, kind in found}, (time.perf_counter() - start) * 1e3
+        compare(self.engines, self.darkroom, image_id)
+        compared = time.perf_counter()
+        near = near_duplicates(self.engines, image_id, self.user)
+        answered = time.perf_counter()
+        assert near.whole
+        return {pin.image.id: kind for pin, kind in near.pins}, (compared - start) * 1e3, (answered - compared) * 1e3
 
     def drop(self, image_id: int) -> None:
         self.engines.looks.remove(np.array([image_id], np.int64))
@@ -113,16 +119,18 @@ def main() -> None:
             for other in shelf.ask(image_id)[0]
         ]
         asked, found, named, strangers = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-        times: list[float] = []
+        comparing: list[float] = []
+        answering: list[float] = []
         for at in chance.sample(range(len(files)), min(args.variants, len(files))):
             for name, kind, picture in variants(opened(files[at]), chance):
                 image_id = shelf.put(picture)
-                answer, took = shelf.ask(image_id)
+                answer, compared, answered = shelf.ask(image_id)
                 asked[name] += 1
                 found[name] += kept[at] in answer
                 named[name] += answer.get(kept[at]) is kind
                 strangers[name] += len(answer.keys() - {kept[at]})
-                times.append(took)
+                comparing.append(compared)
+                answering.append(answered)
                 shelf.drop(image_id)
         shelf.close()
 
@@ -134,7 +142,8 @@ def main() -> None:
     console.print(table)
     console.print(
         f"{len(wrong)} false answers to {min(args.others, len(kept))} photos that are like none of the other "
-        f"{len(kept) - 1}. An answer takes {statistics.median(times):.0f} ms (median)."
+        f"{len(kept) - 1}. A worker compares a picture in {statistics.median(comparing):.0f} ms, and an answer takes "
+        f"{statistics.median(answering):.1f} ms (medians)."
     )
     for one, other in wrong:
         console.print(f"  {files[kept.index(one)].name}  {files[kept.index(other)].name}")

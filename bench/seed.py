@@ -39,9 +39,9 @@ NOUNS = [
 KINDS = ["blue", "quiet", "striped", "old", "bright", "painted", "wild", "round", "winter", "glass", "paper", "tiny"]
 
 
-def seed(folder: Path, count: int) -> Settings:
+def seed(folder: Path, count: int, **engines: str) -> Settings:
     """Settings of a data folder with `count` pins; one that is there already is used again."""
-    settings = Settings(data=folder)
+    settings = Settings(data=folder, **engines)
     done = folder / f"seeded-{count}"
     if done.exists():
         return settings

@@ -23,9 +23,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bowerbird.feed import compiled
 from bowerbird.feed import walk as walking
 from bowerbird.feed.graph import SaveGraph
-from bowerbird.feed.walk import ENOUGH, RESTART, walk
+from bowerbird.feed.walk import BIAS, ENOUGH, RESTART, walk
 
 QUERY = 20
 WALKERS = 20_000
@@ -35,6 +36,8 @@ FRESH = 10**9
 WARM = 10
 """Queries before the clock counts."""
 NEVER = (1 << 30, 1 << 30)
+TOPICS = 250
+"""That the pins have at random, which finds as few of one topic on a board as there can be."""
 
 
 def main() -> None:
@@ -52,7 +55,7 @@ def main() -> None:
         console.print(f"{len(pins):,} saves, {shape('pins', pins)}, {shape('boards', boards)}")
         queries = drawn(pins, options.queries + WARM)
         start = time.perf_counter()
-        SaveGraph.build(pins, boards, 0, folder)
+        SaveGraph.build(pins, boards, 0, folder, (pins % TOPICS).astype(np.uint8))
         build = time.perf_counter() - start
         del pins, boards
         costs = alone(folder, queries[:20])
@@ -131,7 +134,6 @@ def alone(folder: Path, queries: Any) -> dict[str, float]:
 
 def _alone(folder: Path, queries: Any, told: Any) -> None:
     walk(SaveGraph.empty(), {})
-    walking._compiled()
     found = {"before": resident("VmRSS")}
     start = time.perf_counter()
     graph = SaveGraph.open(folder)
@@ -159,12 +161,15 @@ def compared(graph: SaveGraph, queries: Any, steps: int) -> dict[str, list[tuple
     p_degrees, b_degrees = (each.degrees(np.arange(len(each.place))) for each in (rows.boards_of, rows.pins_of))
     sides = (p_ends, p_degrees, rows.boards_of.to, b_ends, b_degrees, rows.pins_of.to)
     visits, sums = np.zeros(len(graph), np.int32), np.zeros(len(graph), np.float32)
-    kernel, buffers = walking._compiled(), walking._buffers(graph, len(graph))
+    kernel, buffers = compiled.steps, walking._buffers(graph, len(graph))
     flat, again = walking._flat(rows), np.uint64(RESTART * 2**32)
     methods: dict[str, Callable[[Any, Any, dict[int, float], int], Any]] = {
         "ours, whole call": lambda nodes, share, query, n: walk(graph, query, steps=steps, seed=n, enough=NEVER),
         "ours, kernel alone": lambda nodes, share, query, n: kernel(
-            nodes, share, np.uint64(2 * n + 1), again, *NEVER, flat, *buffers
+            nodes, share, np.uint64(2 * n + 1), again, *NEVER, np.uint64(BIAS * 2**32), graph.about, flat, *buffers
+        ),
+        "ours, whole call, not biased": lambda nodes, share, query, n: walk(
+            graph, query, steps=steps, seed=n, enough=NEVER, bias=0.0
         ),
         NAIVE: lambda nodes, share, query, n: naive(nodes, share, n, np.uint64(RESTART * 2**16), *sides, visits, sums),
         f"numpy, {WALKERS:,} in lock-step": lambda nodes, share, query, n: lock_step(nodes, share, n, sides, steps),
@@ -173,7 +178,7 @@ def compared(graph: SaveGraph, queries: Any, steps: int) -> dict[str, list[tuple
     asked = []
     for pins in queries:
         nodes = np.array([graph.number(pin) for pin in pins.tolist()], np.int64)
-        share = walking._allotted(rows.boards_of.degrees(nodes), np.ones(QUERY), steps)
+        share = np.maximum(compiled.LANES, walking._allotted(rows.boards_of.degrees(nodes), np.ones(QUERY), steps))
         asked.append((nodes, share, dict.fromkeys(pins.tolist(), 1.0)))
     times: dict[str, list[tuple[float, float]]] = {method: [] for method in methods}
     dice = np.random.default_rng(2)
