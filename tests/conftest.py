@@ -35,6 +35,15 @@ def heard() -> None:
     structlog.reset_defaults()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replica that lives is asked, however slow this machine is just now and however far behind it is."""
+    from bowerbird.adapters.database import node, replicated
+
+    monkeypatch.setattr(node, "READER_PATIENCE", 30.0)
+    monkeypatch.setattr(replicated, "TOO_FAR", 60.0)
+
+
 @pytest.fixture(scope="session")
 def trees() -> None:
     """LightGBM's wheel has all but OpenMP, which slim images lack."""

@@ -289,7 +289,7 @@ def test_a_slow_server_is_left_in_time(site: Site, path: str) -> None:
     begun = time.monotonic()
     with pytest.raises(Refused, match="longer than"):
         fetch(f"{site.url}/{path}", Limits(seconds=0.4, private=True))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
 
 
 def test_a_slow_name_server_is_left_in_time() -> None:

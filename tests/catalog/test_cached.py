@@ -90,7 +90,7 @@ def at_once(number: int, call: Callable[[], bytes]) -> list[bytes | Exception]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 15
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.005)
@@ -156,10 +156,10 @@ def test_an_old_one_is_served_while_one_makes_it_anew(engines: Engines, clock: C
     rule = CACHED["words"]
     cached(engines, "words", "lamp", Made(b"old"))
     clock.now += rule.fresh + 1
-    never, again = Made(), Made(b"new", seconds=0.2)
+    never, again = Made(), Made(b"new", seconds=2)
     began = time.monotonic()
     assert at_once(10, lambda: cached(engines, "words", "lamp", never, again)) == [b"old"] * 10
-    assert time.monotonic() - began < 0.2, "nobody waits"
+    assert time.monotonic() - began < 1.5, "nobody waits"
     until(lambda: cached(engines, "words", "lamp", never, again) == b"new")
     assert (never.times, again.times) == (0, 1)
     clock.now += rule.fresh + rule.stale + 1
@@ -349,7 +349,7 @@ def test_what_fails_in_one_process_is_tried_by_the_next(shared: Callable[[], Eng
         cached(one, "part", "a", make)
     began = time.monotonic()
     assert cached(other, "part", "a", Made()) == b"made"
-    assert time.monotonic() - began < 1, "the lease went with the failure"
+    assert time.monotonic() - began < 4, "the lease went with the failure"
 
 
 def test_a_dead_cache_keeps_nothing_and_hinders_nothing(plain: Engines, tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_a_dead_cache_keeps_nothing_and_hinders_nothing(plain: Engines, tmp_path
         for n in range(20):
             assert cached(engines, "list", str(n), make) == b"made"
         assert make.times == 20
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
     finally:
         server("redis").thaw()
 

@@ -166,7 +166,7 @@ def test_while_it_is_frozen_every_call_gives_up(place: Kind, proxy: Proxy, tmp_p
         started = time.monotonic()
         with pytest.raises(Unavailable, match="in time"):
             call()
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
     proxy.silent = False
     blobs.put("old", b"again")
     assert blobs.get("old") == b"again"

@@ -15,6 +15,7 @@ from tests.contracts.test_database import add, texts
 from tests.proxy import Proxy
 
 
+@pytest.mark.slow
 def test_no_acknowledged_write_is_lost_when_the_writer_dies(own_pair: Pair) -> None:
     """50 writes a second by five people; the writer is killed, its replica promoted."""
     database = own_pair.process()

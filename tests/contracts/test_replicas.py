@@ -18,6 +18,7 @@ from tests.contracts.pairs import Kind, Pair, Readers, answered, at, within, wri
 from tests.contracts.test_database import texts
 
 
+@pytest.mark.usefixtures("patient")
 def test_reads_are_the_readers_and_writes_the_writers(pair: Pair) -> None:
     database = pair.process()
     assert {pair.answers(database) for _ in range(20)} == {pair.ports[1]}
@@ -25,6 +26,7 @@ def test_reads_are_the_readers_and_writes_the_writers(pair: Pair) -> None:
         assert conn.scalar(sa.text(pair.kind.port)) == pair.ports[0]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_session_reads_its_own_writes_from_whichever_process(pair: Pair) -> None:
     mine, other = pair.process(), pair.process()
     pair.kind.pause(pair.url, pair.ports[1])
@@ -32,7 +34,7 @@ def test_a_session_reads_its_own_writes_from_whichever_process(pair: Pair) -> No
         write(mine, "new")
         started = time.monotonic()
         assert texts(mine) == ["new"]
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 3
         assert texts(other) == []  # another session may be a little behind
 
         def request(position: str) -> list[str]:
@@ -48,9 +50,10 @@ def test_a_session_reads_its_own_writes_from_whichever_process(pair: Pair) -> No
     finally:
         pair.kind.resume(pair.url, pair.ports[1])
     within(5, lambda: texts(other) == ["new"])
-    within(2, lambda: pair.answers(mine) == pair.ports[1])
+    within(10, lambda: pair.answers(mine) == pair.ports[1])
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.able("hush")
 def test_of_servers_that_tell_no_positions_the_writer_answers_whoever_has_just_written(pair: Pair) -> None:
     assert pair.kind.hush is not None
@@ -102,6 +105,7 @@ def test_a_reader_that_is_too_far_behind_is_left_out(pair: Pair) -> None:
     within(5, lambda: pair.answers(other) == pair.ports[1])
 
 
+@pytest.mark.slow
 def test_readers_move_over_when_a_replica_freezes_and_back_when_it_thaws(pair: Pair) -> None:
     database = pair.process()
     write(database, "kept")
@@ -121,6 +125,7 @@ def test_readers_move_over_when_a_replica_freezes_and_back_when_it_thaws(pair: P
         within(10, lambda: pair.answers(database) == pair.ports[1])
 
 
+@pytest.mark.slow
 def test_readers_move_over_when_a_replica_stops_and_back_when_it_starts(pair: Pair) -> None:
     database = pair.process()
     with Readers(database) as readers:

@@ -120,12 +120,14 @@ def test_a_visitor_is_told_in_plain_words_that_the_database_is_away(
     within(10, lambda: processes[1].get("/api/v1/pins").status_code == 200)
 
 
+@pytest.mark.usefixtures("patient")
 def test_what_someone_did_is_there_at_their_next_request(
     kind: Kind, replica: tuple[str, int], processes: list[TestClient[Any]]
 ) -> None:
     one, other = processes
     who = {"username": "anna", "password": PASSWORD}
     assert one.post("/api/v1/users", json=who).status_code == 201
+    within(10, lambda: missing(other) == {})
     kind.pause(*replica)
     try:
         session = one.post("/api/v1/session", json=who)
