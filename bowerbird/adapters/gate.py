@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -51,35 +50,3 @@ class Gate:
                 raise Away(self._why)
             self._trying = True
             return True
-
-
-class Turns:
-    """So many at a time, in the order in which they came: Python's own semaphore lets whoever asks again right away
-    pass those who wait."""
-
-    def __init__(self, many: int) -> None:
-        self._free = many
-        self._waiting: deque[threading.Event] = deque()
-        self._lock = threading.Lock()
-
-    def take(self, seconds: float) -> bool:
-        """Whether it is one's turn within so many seconds; then it must be given back."""
-        mine = threading.Event()
-        with self._lock:
-            if self._free:
-                self._free -= 1
-                return True
-            self._waiting.append(mine)
-        if mine.wait(seconds):
-            return True
-        with self._lock:
-            if not mine.is_set():
-                self._waiting.remove(mine)
-            return mine.is_set()
-
-    def give(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._free += 1

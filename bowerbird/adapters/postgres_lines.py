@@ -11,8 +11,9 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from bowerbird.adapters.gate import Away, Gate, Turns
+from bowerbird.adapters.gate import Away, Gate
 from bowerbird.ports import Unavailable
+from bowerbird.turns import Turns
 
 T = TypeVar("T")
 

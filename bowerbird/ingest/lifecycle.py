@@ -106,7 +106,7 @@ def sweep(engines: Engines, most: int = 1000) -> int:
         fetching = [fetch.id for fetch in fetches.pending(conn, before, most)]
     if not waiting and not fetching:
         return 0
-    parked = {one.job.payload.get("image_id"): one for one in engines.queue.parked() if one.job.kind == "process"}
+    parked = {one.job.payload.get("image_id"): one for one in engines.queue.parked(most) if one.job.kind == "process"}
     lost = [image.id for image in waiting if image.id not in parked]
     with engines.database.write() as conn:
         images.touch(conn, lost)

@@ -14,8 +14,8 @@ from bowerbird.darkroom.process import Darkroom
 from bowerbird.feed.request import Feed
 from bowerbird.ports import Engines
 from bowerbird.search.duplicates import fold
+from bowerbird.turns import Turns
 from bowerbird.web.media import Signer
-from bowerbird.web.turn import Turn
 
 if TYPE_CHECKING:
     from bowerbird.web.auth import Viewer
@@ -49,7 +49,7 @@ class Site:
         self.rules = rules
         self.templates = templates
         self.feed = Feed(engines, fold)
-        self.turn = Turn(2)
+        self.turns = Turns(2)
         """Around reads that are mostly Python: more threads at once only fight for the interpreter's lock, which
         SQLite gives up at every row. Never held while waiting for the darkroom."""
         self.closing = threading.Event()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bowerbird.fleet.server import Server
+from bowerbird.fleet.server import Server, freeze, send
 from bowerbird.model import Event
 from bowerbird.ports import EventLog, Lead, Unavailable
 from tests.contracts.faults import SmallDisk, Tell, killed, together
@@ -118,7 +118,8 @@ def _lead_till_told(tell: Tell, engine: str, folder: Path) -> None:
     """Tells if it still thinks so when another was seen to lead."""
     lead = ENGINES[engine].open(folder).lead("events")
     assert soon(lead, ENGINES[engine].takeover)
-    (folder / "leads").write_text(str(os.getpid()))
+    (folder / "pid").write_text(str(os.getpid()))
+    (folder / "pid").rename(folder / "leads")
     while not (folder / "over").exists():
         if (folder / "followed").exists() and lead.held():
             tell("still leads")
@@ -135,12 +136,12 @@ def test_who_slept_too_long_knows_that_another_leads(engine: str, tmp_path: Path
         while not (tmp_path / "leads").exists() and time.monotonic() < until:
             time.sleep(0.05)
         pid = int((tmp_path / "leads").read_text())
-        os.kill(pid, signal.SIGSTOP)
+        freeze([pid])
         lead = log.lead("events")
         followed = soon(lead, within)
         if followed:
             (tmp_path / "followed").touch()
-        os.kill(pid, signal.SIGCONT)
+        send([pid], signal.SIGCONT)
         time.sleep(2)
         kept.append(followed and lead.held())
         (tmp_path / "over").touch()

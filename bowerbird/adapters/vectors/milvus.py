@@ -21,10 +21,11 @@ import numpy as np
 import structlog
 from pymilvus import DataType, MilvusClient, MilvusException
 
-from bowerbird.adapters.gate import Away, Gate, Turns
+from bowerbird.adapters.gate import Away, Gate
 from bowerbird.adapters.vectors.rows import PAGE, known_ids, known_k, new_rows, table_name, unit_rows
 from bowerbird.adapters.vectors.tally import Tally
 from bowerbird.ports import Found, Unavailable
+from bowerbird.turns import Turns
 
 if TYPE_CHECKING:
     from bowerbird.ports import Floats, Ints

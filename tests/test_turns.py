@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from bowerbird.web.turn import Turn
+from bowerbird.turns import Turns
 
 
 def test_places_are_taken_in_the_order_of_asking() -> None:
-    turn, order = Turn(1), []
+    turn, order = Turns(1), []
     begun: list[threading.Thread] = []
 
     def ask(number: int) -> None:
@@ -28,7 +28,7 @@ def test_places_are_taken_in_the_order_of_asking() -> None:
 
 
 def test_no_more_are_in_than_there_are_places_and_errors_give_theirs_back() -> None:
-    turn, lock = Turn(2), threading.Lock()
+    turn, lock = Turns(2), threading.Lock()
     inside, most = 0, 0
 
     def work() -> None:
