@@ -95,13 +95,13 @@ def finish_queue(engines: Engines, bar: Progress, stop: threading.Event) -> None
     """Show how far the workers are, until no job waits and no picture is pending, or `stop` is set."""
     from bowerbird.catalog import images
 
-    task = bar.add_task("Developing", total=None)
+    task = bar.add_task("Developing", total=None, visible=False)
     most = 0
     while not stop.wait(0.3):
         with engines.database.read() as conn:
             left = max(images.counts(conn).get(State.PENDING, 0), engines.queue.depth())
         most = max(most, left)
-        bar.update(task, total=most, completed=most - left)
+        bar.update(task, total=most, completed=most - left, visible=most > 0)
         if left == 0:
             return
     raise Stopped

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,9 +59,21 @@ def opened(settings: Settings) -> Iterator[Engines]:
 
 
 def stop_on_signal() -> threading.Event:
+    """Set by the first SIGINT or SIGTERM.
+
+    Not by the handler: it runs in the midst of whatever the main thread does, which may be a wait for this very event,
+    whose lock is taken then, or the handling of the signal before.
+    """
     stop = threading.Event()
+    came: SimpleQueue[int] = SimpleQueue()  # the only one that a handler may put into
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: came.put(number))
+
+    def watch() -> None:
+        came.get()
+        stop.set()
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
     return stop
 
 
