@@ -65,7 +65,7 @@ class Ranking(NamedTuple):
     hits: list[Hit]
     """Best first, each picture once."""
     pins: dict[int, int]
-    """By picture, the pin whose words matched; empty for a query without words."""
+    """By picture, the pin whose words matched, where they did."""
     whole: bool
     """Whether a deeper look would bring no more."""
 
@@ -75,17 +75,33 @@ def _ranked(engines: Engines, conn: Connection, query: Query, viewer: int | None
     if not query.words.strip():
         hits = _by_sight(sides, query.image_id, depth)
         return Ranking(hits, {}, whole=len(hits) < depth or len(sides) > 1)
-    found = words.find(conn, query.words, viewer, POOL if sides else depth)
+    named = None if query.colour.strip() else colours.named(query.words)
+    if named is not None:
+        sides.append((engines.colours, named.vector))
     matched: dict[int, int] = {}
+    found = words.find(conn, query.words, viewer, POOL if sides else depth)
+    said = [_matching(found, query.image_id, matched)]
+    if named is not None and named.rest:  # few who show a blue vase say that it is blue
+        said.append(_matching(words.find(conn, named.rest, viewer, POOL), query.image_id, matched))
+    elif named is not None:
+        said.append(_by_sight(sides, query.image_id, POOL))
+    if not sides:
+        return Ranking(said[0], matched, whole=len(found) < depth)
+    # Words say what, the rest only in which order; that counts as much as they do together.
+    pool = list({hit.image_id: hit for hits in said for hit in hits}.values())
+    order = [_order(index, vector, pool) for index, vector in sides]
+    weights = [float(len(said))] * len(order) + [1.0] * len(said)
+    return Ranking(fuse([*order, *said], weights), matched, whole=True)
+
+
+def _matching(found: Sequence[words.Hit], own: int | None, matched: dict[int, int]) -> list[Hit]:
+    """The pictures of these pins, each once; into `matched` goes the pin of each that is not there yet."""
     scores: dict[int, float] = {}
     for pin_id, image_id, score in found:
-        if image_id != query.image_id:
+        if image_id != own:
             matched.setdefault(image_id, pin_id)
             scores.setdefault(image_id, score)
-    hits = [Hit(image_id, score) for image_id, score in scores.items()]
-    if sides:  # words say what, the rest only in which order
-        hits = fuse([hits, *(_order(index, vector, hits) for index, vector in sides)])
-    return Ranking(hits, matched, whole=bool(sides) or len(found) < depth)
+    return [Hit(image_id, score) for image_id, score in scores.items()]
 
 
 def _sides(engines: Engines, query: Query) -> list[tuple[Vectors, Floats]]:
@@ -122,10 +138,10 @@ def _order(index: Vectors, vector: Floats, hits: Sequence[Hit]) -> list[Hit]:
 
 def _seen(engines: Engines, conn: Connection, ranking: Ranking, viewer: int | None) -> dict[int, Face]:
     """By image id, the ready pin that this viewer is shown: the one whose words matched, else the oldest."""
-    if ranking.pins:
-        matched = pins.seen(conn, ranking.pins.values(), viewer)
-        chosen = {pin_id: secret for pin_id, (_, secret) in matched.items()}
-    else:
-        chosen = dict(pins.shown(conn, [hit.image_id for hit in ranking.hits], viewer).values())
+    matched = pins.seen(conn, ranking.pins.values(), viewer) if ranking.pins else {}
+    chosen = {pin_id: secret for pin_id, (_, secret) in matched.items()}
+    rest = [hit.image_id for hit in ranking.hits if hit.image_id not in ranking.pins]
+    if rest:
+        chosen |= dict(pins.shown(conn, rest, viewer).values())
     found = faces(engines, conn, chosen)
     return {face.image_id: face for face in found.values() if face.state is State.READY}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bowerbird.catalog import boards, images, pins
 from bowerbird.search import check, colour, similar
@@ -76,6 +80,33 @@ def test_words_and_a_colour_order_what_the_words_find(gallery: Gallery) -> None:
     found = gallery.answer(Query(words="shoe", colour="#d01818"))
     assert found == [red.id, blue.id]
     assert not set(found) & {pin.id for pin in reds}
+
+
+def test_the_name_of_a_colour_finds_what_has_it_though_nobody_wrote_so(gallery: Gallery) -> None:
+    blue = gallery.add(colours=[("#2040c0", 1.0)])
+    red = gallery.add(colours=[("#c2312d", 1.0)])
+    written = gallery.add(title="A red letter day", colours=[("#c2312d", 0.5), ("#2040c0", 0.5)])
+    assert gallery.answer(Query(words="Red")) == [written.id, red.id, blue.id]
+    assert gallery.answer(Query(words="blue"), k=1) == [blue.id]
+    assert gallery.answer(Query(words="reddish")) == []
+    assert gallery.answer(Query(words="red", colour="#2040c0")) == [written.id]  # who has chosen a colour means it
+
+
+def test_the_name_of_a_colour_orders_what_the_other_words_find(gallery: Gallery) -> None:
+    gallery.add(colours=[("#2040c0", 1.0)])
+    red = gallery.add(title="vase", colours=[("#c2312d", 1.0)])
+    blue = gallery.add(title="vase", colours=[("#2040c0", 1.0)])
+    both = gallery.add(title="vase", colours=[("#2040c0", 0.5), ("#c2312d", 0.5)])
+    assert gallery.answer(Query(words="a vase in blue")) == [blue.id, both.id, red.id]
+    assert gallery.answer(Query(words="red vase")) == [red.id, both.id, blue.id]
+    assert gallery.answer(Query(words="red and blue vase"), k=1) == [both.id]
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_asked_names_colours_or_none(text: str) -> None:
+    found = colour.named(text)
+    assert (found is not None) == any(word in colour.NAMES for word in re.findall(r"\w+", text.casefold()))
+    assert colour.named(f"{text} GREY") is not None
 
 
 def test_a_picture_and_a_colour_prefer_what_is_both(gallery: Gallery) -> None:

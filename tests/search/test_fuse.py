@@ -60,3 +60,11 @@ def test_weights() -> None:
     assert [hit.image_id for hit in fuse([hits([1, 2]), hits([2, 1])], [1.0, 3.0])] == [2, 1]
     with pytest.raises(ValueError, match="zip"):
         fuse([hits([1])], [1.0, 1.0])
+
+
+def test_what_is_scored_alike_has_one_rank() -> None:
+    alike = [Hit(image_id, 1.0) for image_id in (1, 2, 3)]
+    assert [hit.image_id for hit in fuse([alike, hits([3, 1, 2])])] == [3, 1, 2]
+    later = [Hit(9, 2.0), *alike]
+    scores = {hit.image_id: hit.score for hit in fuse([later])}
+    assert scores[1] == scores[2] == scores[3] == pytest.approx(1 / (SMOOTH + 2))
