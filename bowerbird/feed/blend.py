@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +31,17 @@ def traits(looks: Floats, creators: Ints, boards: Ints) -> Floats:
     """(n, numbers): what tells pins apart, of length about 1. `looks` (n, dim), `boards` 0 for none."""
     # What all candidates share tells none of them apart.
     own = looks - looks.mean(axis=0) if len(looks) else looks
-    basis = np.random.default_rng(7).standard_normal((looks.shape[1], NUMBERS)).astype(np.float32)
-    look = own @ basis
+    look = own @ _basis(looks.shape[1])
     look /= np.maximum(np.linalg.norm(look, axis=1, keepdims=True), 1e-6)
     creator = _DIRECTIONS[creators % len(_DIRECTIONS)]
     board = _DIRECTIONS[boards % len(_DIRECTIONS)] * (boards > 0)[:, None]
     parts = zip((look, creator, board), SHARES.values(), strict=True)
     return np.concatenate([part * np.sqrt(share) for part, share in parts], axis=1, dtype=np.float32)
+
+
+@cache
+def _basis(dim: int) -> Floats:
+    return np.random.default_rng(7).standard_normal((dim, NUMBERS)).astype(np.float32)
 
 
 class Interests(NamedTuple):

@@ -143,10 +143,12 @@ def rate(asked: Asked, table: Table, rows: Ints) -> None:
 
 def tiredness(shown: Shown, now: float, pin_ids: Ints) -> Floats:
     """(n,): how often each was shown, half forgotten every `FORGETS` seconds."""
-    never = (0, now)
-    counted = np.array([shown.pins.get(pin_id, never) for pin_id in pin_ids.tolist()]).reshape(-1, 2)
-    past = np.maximum(now - counted[:, 1], 0)
-    return np.asarray(counted[:, 0] * 0.5 ** (past / FORGETS), np.float32)
+    met = [(row, *shown.pins[pin_id]) for row, pin_id in enumerate(pin_ids.tolist()) if pin_id in shown.pins]
+    tired = np.zeros(len(pin_ids), np.float32)
+    if met:
+        rows, times, last = np.array(met).T
+        tired[rows.astype(np.int64)] = times * 0.5 ** (np.maximum(now - last, 0) / FORGETS)
+    return tired
 
 
 def _creators(asked: Asked, user_ids: Ints) -> Floats:

@@ -83,7 +83,8 @@ def _best(graph: SaveGraph, met: Ints, scores: Floats, without: Ints, k: int) ->
 
 
 def _degrees(rows: Both, nodes: Ints) -> Ints:
-    return rows.boards_of.degrees(nodes) + rows.newer_boards_of.degrees(nodes)
+    degrees = rows.boards_of.degrees(nodes)
+    return degrees + rows.newer_boards_of.degrees(nodes) if len(rows.newer_boards_of.to) else degrees
 
 
 def _flat(rows: Any) -> tuple[Any, ...]:

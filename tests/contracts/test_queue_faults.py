@@ -150,6 +150,7 @@ def test_an_engine_that_died_is_found_again(kind: Kind, place: Server, queue: Qu
     away(queue, kind)
     place.start()
     place.wait()
+    time.sleep(kind.rests)
     queue.ack(flying[0])
     assert len(drain(queue)) == 15
     assert queue.depth() == 19

@@ -163,12 +163,12 @@ def test_a_job_nobody_knows_is_parked(place: Place, monkeypatch: pytest.MonkeyPa
 
 
 def test_work_in_hand_stays_invisible_to_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "VISIBILITY", 0.6)
+    monkeypatch.setattr(worker, "VISIBILITY", 2.0)
     taken: list[int] = []
 
     def slow(*_: object, **__: object) -> None:
         taken.append(1)
-        time.sleep(2.0)
+        time.sleep(5.0)
 
     monkeypatch.setattr(pipeline, "process", slow)
     place.upload(jpeg())

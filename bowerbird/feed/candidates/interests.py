@@ -6,6 +6,8 @@ great ones more often; the neighbours of each one's medoid are proposed.
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import numpy as np
 
 from bowerbird.feed.request import Asked, Proposal, Why
@@ -26,7 +28,9 @@ def propose(asked: Asked) -> list[Proposal]:
         return []
     chosen = [chosen[at] for at in there]
     found = looks.search(medoids[there], min(NEAREST, len(looks)))
-    whys = [_why(asked, interest) for interest in chosen]
+    acts = asked.taste.actions
+    saved = {action.pin_id for action in acts if action.kind == EventKind.SAVE and action.source != CHOICE}
+    whys = [_why(saved, interest) for interest in chosen]
     return [
         Proposal(why, score, image_id=image_id)
         for why, ids, scores in zip(whys, found.ids.tolist(), found.scores.tolist(), strict=True)
@@ -47,10 +51,8 @@ def _drawn(asked: Asked) -> list[Interest]:
     return [known[at] for at in drawn]
 
 
-def _why(asked: Asked, interest: Interest) -> Why:
+def _why(saved: Set[int], interest: Interest) -> Why:
     """By the latest pin of the interest that was saved, else by the latest at all."""
-    acts = asked.taste.actions
-    saved = {action.pin_id for action in acts if action.kind == EventKind.SAVE and action.source != CHOICE}
     for pin_id in interest.pins:
         if pin_id in saved:
             return Why("saved", pin_id)
