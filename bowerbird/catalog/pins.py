@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Select
@@ -146,7 +148,7 @@ def create(
             secret=secret,
             ready=ready == State.READY.value,
             created_at=time.time(),
-            **{field: clean(pins.c[field], text) for field, text in given.items()},
+            **{field: _cleaned(field, text) for field, text in given.items()},
         )
         assert pin_id is not None
         settle.pins_changed(conn, [pin_id])
@@ -241,12 +243,27 @@ def update(conn: Connection, pin_id: int, user_id: int, **fields: str) -> Pin:
     if unknown := fields.keys() - set(TEXTS):
         raise ValueError(f"A pin has no {', '.join(sorted(unknown))} that could be changed.")
     if fields:
-        values = {field: clean(pins.c[field], text) for field, text in fields.items()}
+        values = {field: _cleaned(field, text) for field, text in fields.items()}
         conn.execute(sa.update(pins).where(pins.c.id == pin_id).values(**values))
         settle.pins_changed(conn, [pin_id])
     changed = get(conn, pin_id, user_id)
     assert changed is not None
     return changed
+
+
+def _cleaned(field: str, text: str) -> str:
+    kept = clean(pins.c[field], text)
+    if field == "link" and kept and not host_of(kept):
+        raise ValueError("The link must be a web address, such as https://example.org/.")
+    return kept
+
+
+def host_of(link: str) -> str:
+    """The host of a web address; empty for what is none."""
+    with suppress(ValueError):
+        parts = urlsplit(link)
+        return (parts.hostname or "") if parts.scheme in ("http", "https") else ""
+    return ""
 
 
 def delete(conn: Connection, pin_id: int) -> int:

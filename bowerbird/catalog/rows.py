@@ -9,7 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from bowerbird.catalog import NotFound
+
 LINE_BREAKS = "\n\t"
+THERE = frozenset({"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY", "23505", 1062})
+GONE = frozenset({"SQLITE_CONSTRAINT_FOREIGNKEY", "23503", 1452})
 
 
 def clean(column: sa.Column[Any], text: str) -> str:
@@ -32,11 +36,24 @@ def typed(text: str) -> str:
 
 
 def insert_new(conn: Connection, table: sa.Table, **values: Any) -> int | None:
-    """Insert unless a unique constraint forbids; the new row's first key, or None if it was there already."""
+    """Insert unless a unique constraint forbids; the new row's first key, or None if it was there already. Raises
+    `NotFound` where something that it belongs to is gone."""
     try:
         with conn.begin_nested():  # else PostgreSQL gives up the whole transaction
             key = conn.execute(sa.insert(table).values(**values)).inserted_primary_key
-    except IntegrityError:
+    except IntegrityError as error:
+        code = _code(error.orig)
+        if code in GONE:
+            raise NotFound("What this belongs to is gone.") from error
+        if code not in THERE:
+            raise
         return None
     assert key is not None
     return int(key[0])
+
+
+def _code(error: Any) -> object:
+    """What SQLite, PostgreSQL or MySQL calls it."""
+    number = error.args[0] if error.args else None
+    state = number if isinstance(number, int) else getattr(error, "sqlstate", None)
+    return getattr(error, "sqlite_errorname", None) or state

@@ -224,6 +224,37 @@ def test_boards_of_one_name_get_numbered_slugs(conn: Connection) -> None:
         boards.create(conn, ada.id, "x" * 81)
 
 
+def test_what_belongs_to_somebody_who_has_gone_is_refused(conn: Connection) -> None:
+    """Also where they went while this waited for its turn to write."""
+    with pytest.raises(NotFound):
+        boards.create(conn, 10**9, "Blue")
+    ada = a_user(conn, "ada")
+    assert [boards.create(conn, ada.id, name).slug for name in ("cafe", "café", "CAFÉ")] == ["cafe", "café", "café-2"]
+
+
+@pytest.mark.parametrize(
+    ("link", "host"),
+    [
+        ("https://www.example.org/a?b", "www.example.org"),
+        ("http://[2001:db8::1]:80/", "2001:db8::1"),
+        ("http://[photo", ""),
+        ("http://\u2100.example/", ""),
+        ("javascript:alert(1)", ""),
+        ("//example.org/", ""),
+        ("a shop", ""),
+    ],
+)
+def test_a_link_is_a_web_address(conn: Connection, link: str, host: str) -> None:
+    assert pins.host_of(link) == host
+    ada = a_user(conn, "ada")
+    pin = a_pin(conn, ada)
+    if host:
+        assert pins.update(conn, pin.id, ada.id, link=link).link == link
+    else:
+        with pytest.raises(ValueError, match="web address"):
+            pins.update(conn, pin.id, ada.id, link=link)
+
+
 def test_a_renamed_board_keeps_its_address_and_is_found_by_its_new_name(conn: Connection) -> None:
     ada = a_user(conn, "ada")
     board = boards.create(conn, ada.id, "Zebra")
