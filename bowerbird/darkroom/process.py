@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from bowerbird.darkroom import Spoiled as Spoiled
 from bowerbird.ports import Encoder, Unavailable
+from bowerbird.turns import Turns
 
 T = TypeVar("T")
 
@@ -57,22 +58,28 @@ class Darkroom:
         memory_mb: int = 2048,
         timeout: float = 60.0,
         idle: float = 60.0,
+        patience: float | None = None,
     ) -> None:
-        """`encoder` makes the model inside the child and must be picklable; times in seconds."""
+        """`encoder` makes the model inside the child and must be picklable; times in seconds. `patience`: how long a
+        call waits for those before it, None being as long as it takes."""
         self._encoder = encoder
         self._memory_mb = memory_mb
         self._timeout = timeout
         self._idle = idle
-        self._lock = threading.Lock()
+        self._patience = patience
+        self._turn = Turns(1)
         self._child: _Child | None = None
         self._sleep: threading.Timer | None = None
 
     def run(self, work: Callable[..., T], *args: Any) -> T:
         """`work(encoder, *args)`, for a module-level function `work`.
 
-        Raises `Spoiled` for a picture that cannot be used, `Unavailable` if no child can be started or is left alive.
+        Raises `Spoiled` for a picture that cannot be used, `Unavailable` if no child can be started or is left alive,
+        or if too many pictures wait.
         """
-        with self._lock:
+        if not self._turn.take(self._patience):
+            raise Unavailable(f"The darkroom is busy: {self._patience:g} s were not enough for those before.")
+        try:
             self._stay_awake()
             try:
                 # Perhaps the child died for no fault of the picture's: again, in a new one.
@@ -82,15 +89,23 @@ class Darkroom:
                 return self._ask(work, args)  # type: ignore[no-any-return]
             finally:
                 self._sleep_later()
+        finally:
+            self._turn.give()
 
     def _ask(self, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             if self._child is None:
-                self._child = _Child(self._encoder, self._memory_mb)
+                self._child = self._started()
             return self._child.ask((work, args), self._timeout, self._memory_mb)
         finally:
             if self._child is not None and self._child.dead:
                 self._child = None
+
+    def _started(self) -> _Child:
+        try:
+            return _Child(self._encoder, self._memory_mb)
+        except OSError as error:
+            raise Unavailable(f"The darkroom's process cannot be started: {error.strerror or error}.") from error
 
     @property
     def pid(self) -> int | None:
@@ -99,7 +114,7 @@ class Darkroom:
         return child.process.pid if child else None
 
     def close(self) -> None:
-        with self._lock:
+        with self._turn:
             self._stay_awake()
             if self._child is not None:
                 self._child.stop()

@@ -50,11 +50,20 @@ class Seat:
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None and not self.leaving:
             self.deaths = 1 if now - self.born > LONGEST_PAUSE else self.deaths + 1
-            pause = 0.0 if self.deaths == 1 else min(LONGEST_PAUSE, 0.5 * 2**self.deaths)
-            log.warning("process died", role=self.role, code=self.process.returncode, again_in=pause)
-            self.process, self.not_before = None, now + pause
+            code, self.process = self.process.returncode, None
+            log.warning("process died", role=self.role, code=code, again_in=self._pause(now))
         if self.process is None and now >= self.not_before:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory or no process is left, for the moment
+                self.deaths += 1
+                log.warning("process not started", role=self.role, why=str(error), again_in=self._pause(now))
+
+    def _pause(self, now: float) -> float:
+        """Seconds until the next start, which is not before."""
+        pause = 0.0 if self.deaths == 1 else min(LONGEST_PAUSE, 0.5 * 2**self.deaths)
+        self.not_before = now + pause
+        return pause
 
     def leave(self) -> None:
         """Ask the process to finish."""

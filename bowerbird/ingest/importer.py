@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,13 +89,13 @@ def title(stem: str) -> str:
 
 def board_name(folder: Path) -> str:
     """Up to 80 characters, the end of a longer path; empty for the top."""
-    return " / ".join(map(_words, folder.parts))[-80:].strip(" /")
+    return " / ".join(filter(None, map(_words, folder.parts)))[-80:].strip(" /")
 
 
 def _words(name: str) -> str:
-    """File names may hold bytes that are no text."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return re.sub(r"[\s_]+", " ", text).strip()
+    """As the catalog keeps them, so that they are found again. File names may hold bytes that are no text."""
+    text = unicodedata.normalize("NFC", name.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    return re.sub(r"[\s_\x00-\x1f\x7f-\x9f]+", " ", text).strip()
 
 
 def _board(engines: Engines, user_id: int, name: str, secret: bool) -> int:

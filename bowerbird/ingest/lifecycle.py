@@ -60,9 +60,7 @@ def _remove(engines: Engines, left: images.Remains) -> None:
     The rest is named by content, so it may belong to a newer image, the same file uploaded again: that one is made
     anew, whether it came before or while its files were removed.
     """
-    ids = np.array([left.image_id], np.int64)
-    engines.looks.remove(ids)
-    engines.colours.remove(ids)
+    hide(engines, left.image_id)
     engines.blobs.delete([left.original])
     newer = _by_media(engines, left.media)
     if newer is None:
@@ -73,6 +71,13 @@ def _remove(engines: Engines, left: images.Remains) -> None:
         engines.queue.send([upload.job(newer.id, again=True)])
     with engines.database.write() as conn:
         images.removed(conn, left.image_id)
+
+
+def hide(engines: Engines, image_id: int) -> None:
+    """Nobody finds it by its look any more."""
+    ids = np.array([image_id], np.int64)
+    engines.looks.remove(ids)
+    engines.colours.remove(ids)
 
 
 def _by_media(engines: Engines, media: str) -> Image | None:

@@ -46,7 +46,10 @@ def process(
     """
     with engines.database.read() as conn:
         image = images.by_id(conn, image_id)
-    if image is None or (image.state is State.READY and not again):
+    if image is None:  # perhaps it went while a worker that died was at it
+        lifecycle.hide(engines, image_id)
+        return
+    if image.state is State.READY and not again:
         return
     try:
         made = darkroom.run(develop, engines.blobs.get(image.original), max_pixels)

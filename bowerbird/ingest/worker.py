@@ -103,7 +103,9 @@ class Worker:
         except Unavailable as error:
             if delivery.tries < MAX_TRIES:
                 queue.fail(delivery, str(error), delay=_later(delivery))
-            else:  # an outage is no fault of the job: its row stays pending, and the sweep sends it anew
+            else:  # an outage is no fault of the job
+                if job.payload.get("again"):  # its row is not pending, which is what the sweep sends anew
+                    queue.send([Job(job.kind, job.payload)])
                 queue.ack(delivery)
             raise
         except Exception as error:

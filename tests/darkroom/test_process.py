@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -168,3 +169,27 @@ def test_the_child_goes_with_its_parent(mood: str, how: signal.Signals) -> None:
 
 def test_results_are_arrays_as_they_were(room: Darkroom) -> None:
     assert room.run(works.array, 100_000).dtype == np.float32
+
+
+def test_who_comes_to_a_busy_darkroom_is_told_in_time() -> None:
+    with Darkroom(works.Mosaic, patience=0.2) as room:
+        room.run(works.add, 1, 2)
+        busy = threading.Thread(target=room.run, args=(works.hang, 3.0))
+        busy.start()
+        time.sleep(0.5)
+        with pytest.raises(Unavailable, match="busy"):
+            room.run(works.add, 1, 2)
+        busy.join()
+        assert room.run(works.add, 1, 2) == 3
+
+
+def test_no_process_left_for_the_moment_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with Darkroom(works.Mosaic) as room:
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", full)
+            with pytest.raises(Unavailable, match="temporarily unavailable"):
+                room.run(works.add, 1, 2)
+        assert room.run(works.add, 1, 2) == 3

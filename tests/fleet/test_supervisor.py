@@ -95,3 +95,15 @@ def test_a_killed_supervisor_takes_its_processes_with_it(tmp_path: Path) -> None
     parent.kill()
     parent.wait()
     until(lambda: not alive(tmp_path))
+
+
+def test_one_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """As while no memory or no process is left."""
+    program = tmp_path / "program"
+    with supervised(Supervisor(lambda: 0, Scale(1, 1), [str(program), *child(tmp_path)[1:]])):
+        time.sleep(1.5)
+        made = tmp_path / "made"
+        made.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        made.chmod(0o755)
+        made.rename(program)
+        until(lambda: len(alive(tmp_path)) == 1)

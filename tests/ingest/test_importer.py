@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,15 @@ def test_names_that_are_no_text(place: Place, tmp_path: Path) -> None:
     with open(strange, "wb") as file:  # noqa: PTH123
         file.write(jpeg())
     assert importer.walk(place.engines, place.ada, tmp_path).created == 1
+
+
+def test_names_in_pieces_are_found_again(place: Place, tmp_path: Path) -> None:
+    """As disks of Macs and archives hold them: the letter, then its accent. Control characters are no name."""
+    top = tmp_path / "pictures"
+    for number, name in enumerate([unicodedata.normalize("NFD", "Café à côté"), "\x01\x02"]):
+        (top / name).mkdir(parents=True)
+        (top / name / "a.jpg").write_bytes(jpeg(noisy(90, 60, number)))
+    assert importer.walk(place.engines, place.ada, top).created == 2
+    importer.walk(place.engines, place.ada, top)
+    with place.engines.database.read() as conn:
+        assert [board.name for board in boards.of_user(conn, place.ada, place.ada)] == ["Café à côté"]

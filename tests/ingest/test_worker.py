@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from bowerbird import wiring
 from bowerbird.catalog import fetches, images, pins
-from bowerbird.ingest import fetch, lifecycle, pipeline, worker
+from bowerbird.ingest import fetch, lifecycle, pipeline, upload, worker
 from bowerbird.ingest.worker import Worker
 from bowerbird.model import MAX_TRIES, Job, State
 from bowerbird.ports import Unavailable
@@ -130,6 +131,23 @@ def test_engines_that_come_back_are_waited_for(
     image = place.image(pin.image.id)
     assert image is not None
     assert image.state is State.READY
+
+
+def test_an_outage_loses_no_job_that_makes_a_picture_anew(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row is ready and stays so: no sweep would find it."""
+    monkeypatch.setattr(worker, "RETRY", 0.0)
+    pin = place.upload(jpeg(noisy(80, 80)))
+    drain(place)
+    place.engines.queue.send([upload.job(pin.image.id, again=True)])
+    away = Worker(place.engines._replace(blobs=Flaky(place.engines.blobs, "get", 100)), place.room)
+    for _ in range(2 * MAX_TRIES):
+        with contextlib.suppress(Unavailable):
+            away.once(2.0)
+    assert place.engines.queue.parked() == []
+    done: list[int] = []
+    monkeypatch.setattr(pipeline, "process", lambda _, __, image_id, **how: done.append(image_id))
+    drain(place)
+    assert done == [pin.image.id]
 
 
 def test_a_mistake_of_ours_is_tried_five_times_and_then_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
