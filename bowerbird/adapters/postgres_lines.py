@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from math import inf
 from typing import Any, TypeVar
 
@@ -112,8 +113,9 @@ class Lines:
 
     def drop(self) -> None:
         """What lies idle may be of a server that is no more."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # others take from it too
+            while True:
+                self._idle.pop().close()
 
     def close(self) -> None:
         self._closed = True

@@ -17,6 +17,7 @@ from bowerbird import wiring
 from bowerbird.adapters.events.kafka import HOLE, KafkaEvents
 from bowerbird.adapters.kafka_client import Cluster, Record, Sender
 from bowerbird.adapters.queue.kafka import AHEAD, KafkaQueue
+from bowerbird.adapters.queue.kafka_share import Note, Share
 from bowerbird.events import reader
 from bowerbird.fleet.server import Server, free_port
 from bowerbird.fleet.servers import broker
@@ -257,3 +258,49 @@ def test_one_slow_job_holds_up_no_more_than_is_known_ahead(tmp_path: Path) -> No
     queue.ack(slow)
     assert queue.depth() == 0
     queue.close()
+
+
+def test_what_was_not_handed_out_was_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while the broker gives and takes nothing."""
+    queue = KafkaQueue(at(need("kafka"), tmp_path))
+    queue.send([Job("process", {"n": 1})])
+    with monkeypatch.context() as patch:
+
+        def refused(*_: object) -> list[int]:
+            raise Unavailable("not enough replicas")
+
+        patch.setattr(queue._sender, "send", refused)
+        for _ in range(MAX_TRIES + 1):
+            with pytest.raises(Unavailable, match="replicas"):
+                queue.receive(1, visibility=60, wait=5.0)
+    (delivery,) = queue.receive(1, wait=5.0)
+    assert (delivery.tries, delivery.job.payload) == (1, {"n": 1})
+    queue.ack(delivery)
+    assert (queue.depth(), queue.parked()) == (0, [])
+    queue.close()
+
+
+class Said:
+    """What a broker hands over."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes:
+        return msgspec.json.encode(("process", {"n": self._offset}, str(self._offset)))
+
+
+def test_what_the_broker_has_no_more_counts_as_done() -> None:
+    """It forgets jobs after a time, and where a group was that is away for a week."""
+    share = Share(0, 0, Note(done=[3, 500, 502]))
+    share.take(Said(501))  # type: ignore[arg-type]
+    assert (share.low, share.next, share.done) == (501, 502, {502})
+    share.take(Said(505))  # type: ignore[arg-type]
+    assert set(share.tasks) == {501, 505}
+    share.finish(501)
+    assert (share.low, share.done) == (505, set())
+    share.finish(505)
+    assert share.low == 506

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bowerbird.adapters.vectors import build, faiss
 from bowerbird.adapters.vectors.build import rebuild
 from bowerbird.adapters.vectors.faiss import FaissVectors
 from bowerbird.ports import Floats, Unavailable
@@ -80,6 +82,32 @@ def test_a_builder_killed_leaves_the_live_generation(tmp_path: Path) -> None:
     assert not (tmp_path / "current").exists()
     assert rebuild(tmp_path, DIM, 1)
     assert vectors.search(rows[:1], 1).ids[0, 0] == 1
+    vectors.close()
+
+
+def test_a_build_that_fails_leaves_nothing_and_is_tried_ever_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, rows = FaissVectors(tmp_path, DIM, NEVER), unit(3000)
+    vectors.add(up_to(3000), rows)
+    before = set(tmp_path.iterdir())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "switch", full)
+        with pytest.raises(OSError, match="space"):
+            rebuild(tmp_path, DIM, 1)
+    assert {path.name for path in set(tmp_path.iterdir()) - before} <= {"building"}
+    monkeypatch.setattr(faiss, "BUILD", "bowerbird.nothing")
+    monkeypatch.setattr(faiss, "PATIENCE", 0.05)
+    vectors.exact_below = 1
+    started = time.monotonic()
+    while vectors._pause < 1 and time.monotonic() - started < 30:
+        vectors.search(rows[:1], 1)
+        time.sleep(0.02)
+    assert vectors._pause >= 1
     vectors.close()
 
 

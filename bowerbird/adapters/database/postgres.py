@@ -128,10 +128,11 @@ class Postgres:
 
 def _asked(raw: Any, sql: str, until: float) -> list[str]:
     """The one row's values. The driver itself would wait for ever for a server that is frozen."""
-    line = raw.pgconn
+    line, waiting = raw.pgconn, select.poll()  # `select.select` cannot wait for a process's 1025th file
+    waiting.register(line.socket, select.POLLIN)
     line.send_query(sql.encode())
     while line.is_busy():
-        if not select.select([line.socket], [], [], max(0.0, until - time.monotonic()))[0]:
+        if not waiting.poll(1000 * max(0.0, until - time.monotonic())):
             raise psycopg.OperationalError("it does not answer")
         line.consume_input()
     result = line.get_result()

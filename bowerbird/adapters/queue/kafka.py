@@ -23,6 +23,7 @@ from bowerbird.adapters.kafka_group import Member
 from bowerbird.adapters.queue.kafka_share import GivenUp, Note, Share, Task, Told, job_of
 from bowerbird.adapters.queue.rows import SILENT
 from bowerbird.model import MAX_TRIES, Delivery, Job, Parked
+from bowerbird.ports import Unavailable
 
 PARTITIONS = 16
 """Of a topic that is made here; as many workers share the work at most."""
@@ -96,11 +97,15 @@ class KafkaQueue:
                         break
                     self._news.wait(min(left, self._next_due()))
                     continue
-            for part, offset in spent:
-                self._park(part, offset, MAX_TRIES, "")
-            if found:
+            try:
+                for part, offset in spent:
+                    self._park(part, offset, MAX_TRIES, "")
                 # Before they are handed out: who dies of one must have been seen to try it.
                 self._note({_receipt(each)[0] for each in found})
+            except Unavailable:
+                self._take_back(found)
+                raise
+            if found:
                 return found
         self._cluster.partitions(self._topic)  # an empty queue and one that is away are two things
         return []
@@ -132,7 +137,9 @@ class KafkaQueue:
         self._sure()
         ends = self._reading.ends(self._topic, self._partitions)
         lows = self._reading.committed(self._topic, self._partitions)
-        return sum(max(0, ends[each.partition] - max(0, each.offset)) for each in lows)
+        # Of a partition of which nothing was done yet, or so long ago that Kafka forgot it.
+        first = {each.partition: self._reading.first(self._topic, each.partition) for each in lows if each.offset < 0}
+        return sum(max(0, ends[each.partition] - first.get(each.partition, each.offset)) for each in lows)
 
     def parked(self, most: int = 100) -> list[Parked]:
         """The newest first."""
@@ -228,6 +235,14 @@ class KafkaQueue:
             task.tries, task.due, task.held = task.tries + 1, now + visibility, True
             found.append(Delivery(task.job, f"{part}:{at}:{task.tries}", task.tries))
         return spent, found
+
+    def _take_back(self, found: Sequence[Delivery]) -> None:
+        """What was not handed out was not tried."""
+        with self._news:
+            for each in found:
+                task = self._task(*_receipt(each))
+                if task is not None:
+                    task.tries, task.due, task.held = task.tries - 1, 0.0, False
 
     def _next_due(self) -> float:
         """Seconds until something that is known comes due; a second at most."""

@@ -55,14 +55,27 @@ class Share:
 
     def take(self, message: Message) -> None:
         offset = message.offset()
+        self._skip(offset)
         self.next = offset + 1
         if offset >= self.low and offset not in self.done:
             tries, due = self._tried.pop(offset, (0, 0.0))
             self.tasks[offset] = Task(_job(message), due, tries)
 
+    def _skip(self, to: int) -> None:
+        """What Kafka has no more, or never had, between the last that was read and this counts as done."""
+        if self.low == self.next:
+            self.low = max(self.low, to)
+            self.done = {each for each in self.done if each >= self.low}
+        else:
+            self.done.update(range(self.next, to))
+        self._rise()
+
     def finish(self, offset: int) -> None:
         del self.tasks[offset]
         self.done.add(offset)
+        self._rise()
+
+    def _rise(self) -> None:
         while self.low in self.done:
             self.done.remove(self.low)
             self.low += 1

@@ -29,6 +29,9 @@ def rebuild(folder: Path, dim: int, exact_below: int) -> bool:
         old = Generation(folder, dim, current(folder))
         try:
             _write_next(folder, old, exact_below)
+        except BaseException:  # a disk that is full should not stay so
+            discard(folder, old.log.generation + 1)
+            raise
         finally:
             old.close()
         return True

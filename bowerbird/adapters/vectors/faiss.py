@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 BUILD = "bowerbird.adapters.vectors.build"
 STALE = 0.05
 """Share of the indexed rows that may be new or dead before the index is built again."""
-PATIENCE = 2.0
-"""Seconds between two looks at whether a build is due."""
+PATIENCE, LONGEST = 2.0, 600.0
+"""Seconds between two looks at whether a build is due; after one that failed twice as many, up to the longest."""
 
 
 class FaissVectors:
@@ -45,6 +45,7 @@ class FaissVectors:
         self._builder: subprocess.Popen[bytes] | None = None
         self._follower: threading.Thread | None = None
         self._look_again = 0.0
+        self._pause = PATIENCE
         self._pointer = folder / "current"
         self._stamp = 0
         self._closed = False
@@ -182,13 +183,15 @@ class FaissVectors:
     def _build_if_due(self) -> None:
         if time.monotonic() < self._look_again:
             return
-        self._look_again = time.monotonic() + PATIENCE
         live = self._live
         dead, tail = live.count - live.alive, live.count - live.sealed
         if live.alive < self.exact_below:
             due = dead > max(live.alive, self.exact_below)
         else:
             due = dead + tail >= max(self.exact_below // 4, STALE * live.sealed)
+        failed = self._builder is not None and bool(self._builder.poll())
+        self._pause = min(LONGEST, 2 * self._pause) if due and failed else PATIENCE
+        self._look_again = time.monotonic() + self._pause
         if not due or (self._builder and self._builder.poll() is None):
             return
         with locked(self._folder / "building", wait=False) as free:

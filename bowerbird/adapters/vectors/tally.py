@@ -6,10 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from bowerbird.ports import Unavailable
+
 FRESH = 1.0
 """Seconds for which a count is believed."""
 SHARE = 0.05
 """Of a process's time that counting may take: where it is slow it is done less often."""
+AGAIN = 10.0
+"""Seconds after which it is tried again where it took too long."""
 
 
 class Tally:
@@ -19,20 +23,35 @@ class Tally:
         self._count = count
         self._lock = threading.Lock()
         self._rows = 0
+        self._known = False
+        self._counting = 0
+        """Threads that do."""
         self._until = 0.0
         self._changes = 0
 
     def rows(self) -> int:
+        """Raises `Unavailable` if they were never counted, or not since a change of unknown size."""
         with self._lock:
-            if time.monotonic() < self._until:
+            if time.monotonic() < self._until or (self._known and self._counting):
                 return self._rows
             before = self._changes
+            self._counting += 1
         start = time.monotonic()
-        rows = self._count()
+        try:
+            rows = self._count()
+        except Unavailable:
+            with self._lock:
+                self._until = time.monotonic() + AGAIN if self._known else 0.0
+                if self._known:
+                    return self._rows
+            raise
+        finally:
+            with self._lock:
+                self._counting -= 1
         took = time.monotonic() - start
         with self._lock:
             if before == self._changes:  # else a change may or may not be in what was counted
-                self._rows = rows
+                self._rows, self._known = rows, True
                 self._until = time.monotonic() + max(FRESH, took / SHARE)
         return rows
 
@@ -45,4 +64,5 @@ class Tally:
         """Something changed, by how much is not known."""
         with self._lock:
             self._changes += 1
+            self._known = False
             self._until = 0.0
