@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -60,7 +61,16 @@ def replica(folder: Path, port: int, of: int, password: str, name: str = "replic
         following = ["-c", "fast", "-R", "-X", "stream", "-C", "-S", name]
         _run(["pg_basebackup", "-D", str(draft), *source, *following], folder, login)
         draft.rename(folder / "data")
+    _follow(folder / "data" / "postgresql.auto.conf", of)
     return _server(f"postgres-{name}", folder, port, {"cluster_name": name})
+
+
+def _follow(kept: Path, port: int) -> None:
+    """The primary may have another port than when the copy was made. Not by the command line: there is a password."""
+    told = kept.read_text()
+    turned = re.sub(r"(?m)^(primary_conninfo = .*\bport=)\d+", rf"\g<1>{port}", told)
+    if turned != told:
+        kept.write_text(turned)
 
 
 def promote(server: Server) -> None:
