@@ -17,11 +17,13 @@ def generations(folder: Path) -> list[Path]:
 
 @contextmanager
 def whole(folder: Path) -> Iterator[Path]:
-    """An empty folder to write into, which takes the name `folder` when all is written, and not before."""
+    """An empty folder to write into, which takes the name `folder` when all is on the disk, and not before."""
     partial = folder.with_name(folder.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     yield partial
+    for path in (*partial.rglob("*"), partial):
+        _sync(path)
     partial.replace(folder)
 
 
@@ -35,10 +37,14 @@ def renewed(folder: Path, write: Callable[[Path], None]) -> Path:
     write(following)
     for old in (*before[:-1], *folder.glob("*.given-up")):
         shutil.rmtree(old, ignore_errors=True)
-    handle = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+    return following
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     os.fsync(handle)
     os.close(handle)
-    return following
 
 
 def give_up(folder: Path) -> list[Path]:

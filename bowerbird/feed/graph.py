@@ -88,8 +88,8 @@ class SaveGraph:
         self._lock = threading.Lock()
         self._base = (boards_of, pins_of)
         self.rows = Both(boards_of, pins_of, _none(len(pin_ids)), _none(len(board_ids)))
-        self.local = threading.local()
-        """Each thread's buffers for walks."""
+        self.spare: list[Any] = []
+        """Buffers of walks that ended, for the next ones: as many as were ever under way together."""
 
     @classmethod
     def empty(cls) -> SaveGraph:

@@ -71,8 +71,10 @@ def place(
 
 
 def _hidden(feed: Feed, taste: Taste, items: Sequence[Item]) -> set[int]:
-    """Pins of these that are hidden, or like what is."""
+    """Pins of these that are hidden, show a picture that is, or one like it."""
     gone = {action.pin_id for action in taste.hidden}
+    pictures = {action.image_id for action in taste.hidden if action.image_id > 0}
+    gone |= {item.pin_id for item in items if item.image_id in pictures}
     hidden = [action for action in taste.hidden if action.image_id > 0][:HIDDEN]
     if not hidden or not items:
         return gone

@@ -9,6 +9,7 @@ keeps to what the query pin is about, where the board has such a pin (section 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def walk(
     chances = np.uint64(restart * 2**32), *enough, np.uint64(bias * 2**32)
     found = compiled.steps(nodes, allotted, np.uint64(seed * 2 + 1), *chances, graph.about, _flat(rows), *buffers)
     met, scores = buffers[2][:found].copy(), buffers[3][:found].copy()
+    graph.spare.append(buffers)
     if popularity:
         scores /= np.maximum(_degrees(rows, met), 1).astype(np.float32) ** popularity
     return _best(graph, met, scores, nodes, k)
@@ -92,14 +94,14 @@ def _flat(rows: Any) -> tuple[Any, ...]:
 
 
 def _buffers(graph: SaveGraph, count: int) -> tuple[Any, ...]:
-    """This thread's: visits and sums by node, all zero between walks; nodes met, and their scores."""
-    kept = getattr(graph.local, "buffers", None)
-    if kept is None or len(kept[0]) < count:
-        kept = (
-            np.zeros(count, np.int32),
-            np.zeros(count, np.float32),
-            np.zeros(count + 1, np.int32),  # one more: the next place is written before it is known to be needed
-            np.zeros(count + 1, np.float32),
-        )
-        graph.local.buffers = kept
-    return kept
+    """Visits and sums by node, all zero between walks; nodes met, and their scores."""
+    with suppress(IndexError):
+        kept: tuple[Any, ...] = graph.spare.pop()
+        if len(kept[0]) >= count:
+            return kept
+    return (
+        np.zeros(count, np.int32),
+        np.zeros(count, np.float32),
+        np.zeros(count + 1, np.int32),  # one more: the next place is written before it is known to be needed
+        np.zeros(count + 1, np.float32),
+    )

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -59,6 +59,7 @@ class Learned:
         self._affinity: Path | None = None
         self._ranking: Path | None = None
         self._fusion: Path | None = None
+        self._spoilt: set[Path] = set()
         self._look_again = 0.0
 
     def follow(self, events: Sequence[Event]) -> None:
@@ -71,17 +72,30 @@ class Learned:
             self._feed.graph.follow(events)
 
     def _open(self) -> None:
-        newest = generations(self._folder / "graph")[-1:]
-        if newest and newest[0] != self._graph:
-            opened = SaveGraph.open(newest[0])
+        newest = self._readable("graph", SaveGraph.open, self._graph)
+        if newest:
+            opened: SaveGraph = newest[1]
             offset = opened.offset
             while later := self._feed.engines.events.read(offset, MOST):
                 opened.follow(later)
                 offset = later[-1].offset
             self._feed.graph, self._graph = opened, newest[0]
-        newest = generations(self._folder / "affinity")[-1:]
-        if newest and newest[0] != self._affinity:
-            self._feed.affinity, self._affinity = Affinity.load(newest[0]), newest[0]
+        newest = self._readable("affinity", Affinity.load, self._affinity)
+        if newest:
+            self._affinity, self._feed.affinity = newest
+
+    def _readable(self, what: str, load: Callable[[Path], Any], known: Path | None) -> tuple[Path, Any] | None:
+        """The newest version that can be read, unless it is the known one."""
+        for folder in reversed(generations(self._folder / what)):
+            if folder == known:
+                break
+            if folder not in self._spoilt:
+                try:
+                    return folder, load(folder)
+                except (OSError, ValueError, EOFError, KeyError) as error:
+                    self._spoilt.add(folder)
+                    log.warning(f"{what} cannot be read", version=folder.name, why=str(error))
+        return None
 
     def _rank(self) -> None:
         self._ranking, self._feed.model = self._newest("ranking", Trees.load, self._ranking, self._feed.model)
@@ -118,15 +132,14 @@ def _follow(feed: Feed, folder: Path, closing: threading.Event) -> None:
         try:
             if offset < 0:
                 offset = engines.events.end()
-            events = engines.events.read(offset, MOST)
-            pulse.fold(events)
-            learned.follow(events)
-            pulse.beat(engines, folded(engines))
             served.flush(feed)
+            events = engines.events.read(offset, MOST)
+            learned.follow(events)
+            pulse.fold(events)
+            offset = events[-1].offset if events else offset
+            pulse.beat(engines, folded(engines))
+            wait = 0.0 if len(events) == MOST else IDLE
         except Exception as error:  # this thread must outlive whatever is wrong with an engine for a while
             if not closing.is_set():
                 log.warning("the log cannot be followed", why=str(error))
             wait = AWAY
-            continue
-        offset = events[-1].offset if events else offset
-        wait = 0.0 if len(events) == MOST else IDLE

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from bowerbird.catalog import boards, follows, pins
-from bowerbird.feed import page, served
+from bowerbird.feed import page, placing, served
 from bowerbird.feed.features import NAMES, SOURCES, Table, tabulate
-from bowerbird.feed.request import Asked
+from bowerbird.feed.placing import Item
+from bowerbird.feed.request import Asked, Why
 from bowerbird.model import Action, Interest, Pin, Taste
 from bowerbird.ports import Unavailable
 from tests.feed.conftest import NOW, Site, ids, sources
@@ -269,3 +270,10 @@ def test_with_stores_away_there_is_a_feed(site: Site, away: tuple[str, ...]) -> 
     site.feed.engines = site.engines._replace(**dict.fromkeys(away, Away()))
     pages = site.scroll(limit=10)
     assert set(ids(*pages)) == {pin.id for pin in made}
+
+
+def test_a_hidden_picture_is_hidden_as_another_persons_pin_too(site: Site) -> None:
+    """Also one that looks like nothing that is known."""
+    taste = Taste(hidden=(Action("hide", 10**6, 10**7, NOW),))
+    items = [Item(2, 10**7, "walk", Why("new"), b""), Item(3, 10**7 + 1, "walk", Why("new"), b"")]
+    assert placing._hidden(site.feed, taste, items) == {10**6, 2}

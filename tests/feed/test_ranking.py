@@ -14,6 +14,7 @@ from bowerbird.events import report
 from bowerbird.feed import lesson
 from bowerbird.feed.features import NAMES
 from bowerbird.feed.generations import give_up, renewed
+from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.served import SERVED, flush
 from bowerbird.feed.trees import Nodes, Trees
 from bowerbird.model import Event
@@ -160,3 +161,21 @@ def test_what_is_served_can_be_learned_from(site: Site, monkeypatch: pytest.Monk
     assert found.depths[saved].tolist() == [order.index(each.placed[1].pin.id) for each in (pages[0], pages[-2])]
     assert found.people.tolist() == [site.bob] * 2
     assert (found.features[:, NAMES.index("young")] > 0).all()
+
+
+def test_a_graph_that_cannot_be_read_is_done_without(site: Site, tmp_path: Path, following: Path) -> None:
+    """As after a power cut: the one before it is used, and the log is followed all the same."""
+    graphs = tmp_path / "graph"
+    SaveGraph.build(np.array([2]), np.array([1]), 0, tmp_path / "made")
+    (tmp_path / "made" / "pin_ends.npy").write_bytes(b"")
+    graphs.mkdir()
+    (tmp_path / "made").rename(graphs / "2")
+    SaveGraph.build(np.array([1]), np.array([1]), 0, graphs / "1")
+    until = time.monotonic() + 60
+    while site.feed.graph is None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert site.feed.graph.number(1) == 0
+    site.feed.untold.append(Event("served", 1.0, 1))
+    while site.feed.untold and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not site.feed.untold
