@@ -294,12 +294,12 @@ def encoder(settings: Settings, threads: int = 1) -> Encoder:
         raise BadSetting(f"BOWERBIRD_ENCODER: {error}") from error
 
 
-def darkroom(settings: Settings) -> Darkroom:
-    """A child process in which foreign bytes are opened."""
+def darkroom(settings: Settings, *, patience: float | None = None) -> Darkroom:
+    """A child process in which foreign bytes are opened; `patience` in seconds."""
     from bowerbird.darkroom.process import Darkroom
 
     make: Callable[[], Encoder] = functools.partial(encoder, settings)
-    return Darkroom(make, memory_mb=settings.darkroom_mb, timeout=settings.step_timeout)
+    return Darkroom(make, memory_mb=settings.darkroom_mb, timeout=settings.step_timeout, patience=patience)
 
 
 def _readers(text: str, addresses: Callable[[str], list[Any]]) -> list[Any]:

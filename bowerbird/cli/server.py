@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 from granian import Granian
 from granian.constants import Interfaces
 from litestar import Litestar
+from litestar.concurrency import set_asyncio_executor
 
 from bowerbird import wiring
 from bowerbird.catalog import WrongSchema
@@ -17,6 +19,11 @@ from bowerbird.fleet.tether import tether
 from bowerbird.ports import Unavailable
 from bowerbird.settings import BadSetting, load
 from bowerbird.web.app import create_app
+
+THREADS = 20
+"""Requests of a process that are answered at the same time: as many as it may have connections to a database."""
+PATIENCE = 10.0
+"""Seconds that a visitor's picture waits for those before it."""
 
 
 def run(host: str, port: int, workers: int, parent: int | None = None) -> None:
@@ -40,11 +47,14 @@ def run(host: str, port: int, workers: int, parent: int | None = None) -> None:
 def worker_app() -> Litestar:
     """The application of one web process, which ends with the process that serves it."""
     tether(os.getppid(), lambda: os._exit(0))
+    # By default there are four more than the machine has cores, and all of them would soon wait for a slow engine.
+    set_asyncio_executor(ThreadPoolExecutor(THREADS, "request"))
     # The event loop must not wait 5 ms, Python's own choice, for each thread that is busy with an answer.
     sys.setswitchinterval(0.0005)
     settings = load()
     try:
-        return create_app(settings, wiring.connect(settings, pages=True), wiring.darkroom(settings), close=True)
+        room = wiring.darkroom(settings, patience=PATIENCE)
+        return create_app(settings, wiring.connect(settings, pages=True), room, close=True)
     except (BadSetting, Unavailable, WrongSchema) as error:
         print(error, file=sys.stderr)  # noqa: T201
         sys.exit(2)

@@ -19,7 +19,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from bowerbird import __version__
-from bowerbird.catalog import cached, images, sessions, users
+from bowerbird.catalog import cached, fetches, images, sessions, users
 from bowerbird.events import reader
 from bowerbird.ports import Engines, Unavailable
 from bowerbird.search import check, similar
@@ -36,6 +36,8 @@ CHECK_EVERY = 300.0
 COUNT_EVERY = 15.0
 """Seconds between two counts of all pictures."""
 SWEEP_EVERY = 3600.0
+FETCHED = 7 * 86400.0
+"""Seconds for which it is told what became of a picture that was fetched from the web."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -270,4 +272,5 @@ def _keep(site: Site, meters: Meters) -> None:
 
 def _sweep(site: Site) -> None:
     with site.engines.database.write() as conn:
+        fetches.sweep(conn, time.time() - FETCHED)
         sessions.sweep(conn)

@@ -11,6 +11,7 @@ import pytest
 from bowerbird.catalog import sessions, tokens, users
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.model import Scope
+from bowerbird.ports import Unavailable
 from bowerbird.web import auth
 from tests.web.conftest import PASSWORD, Person, Place, picture
 
@@ -209,6 +210,16 @@ def test_a_token_with_the_admin_scope_makes_nobody_an_administrator(place: Place
     place.person("ann")
     ben = place.person("ben")
     assert place.nobody.get("/admin/users", headers=token(ben, "read", "admin")).status_code == 403
+
+
+def test_who_reads_with_a_token_needs_no_writer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = token(place.person("ann"), "read")
+
+    def away() -> None:
+        raise Unavailable("no server takes writes")
+
+    monkeypatch.setattr(place.engines.database, "write", away)
+    assert place.nobody.get("/me", headers=shown).status_code == 200
 
 
 def test_searching_by_picture_only_reads(place: Place) -> None:

@@ -12,8 +12,8 @@ from bowerbird.adapters.cache.memory import MemoryCache
 from bowerbird.web import limits
 
 
-def asked(peer: str, forwarded: str = "") -> ASGIConnection[Any, Any, Any, Any]:
-    headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
+def asked(peer: str, *forwarded: str) -> ASGIConnection[Any, Any, Any, Any]:
+    headers = [(b"x-forwarded-for", line.encode()) for line in forwarded if line]
     return ASGIConnection({"type": "http", "client": (peer, 1), "headers": headers})  # type: ignore[arg-type,typeddict-item]
 
 
@@ -30,10 +30,16 @@ def asked(peer: str, forwarded: str = "") -> ASGIConnection[Any, Any, Any, Any]:
         ("2001:db8::1", "", "2001:db8::/64"),
         ("2001:db8:0:0:ffff::2", "", "2001:db8::/64"),
         ("::ffff:198.51.100.7", "", "198.51.100.7"),
+        ("::ffff:10.0.0.1", "192.0.2.1", "192.0.2.1"),  # a server that listens on IPv6 too
     ],
 )
 def test_address(peer: str, forwarded: str, found: str) -> None:
     assert limits.address(asked(peer, forwarded), limits.networks("10.0.0.0/8")) == found
+
+
+def test_a_proxy_that_adds_a_line_of_its_own_is_believed_and_not_the_client() -> None:
+    connection = asked("10.0.0.1", "1.2.3.4", "192.0.2.1")
+    assert limits.address(connection, limits.networks("10.0.0.0/8")) == "192.0.2.1"
 
 
 def test_without_trusted_proxies_nobody_vouches() -> None:

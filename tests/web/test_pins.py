@@ -8,8 +8,11 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
+from bowerbird.catalog import tables
 from bowerbird.model import State, media_key
+from bowerbird.web import limits
 from bowerbird.web.api import uploads
 from bowerbird.web.media import PERIOD, Signer
 from tests.web.conftest import Person, Place, picture
@@ -95,6 +98,32 @@ def test_search_by_picture_by_crop_by_colour_and_fused(place: Place) -> None:
     assert ann.get("/search", params={"colour": colour}).json()["items"]
     fused = ann.get("/search", params={"q": "bower", "colour": colour, "pin": "1"}).json()["items"]
     assert {card["id"] for card in fused} == {"2", "3", "4", "5"}
+
+
+def test_parts_of_pictures_are_looked_at_so_many_times_a_minute(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whatever address: each costs an embedding."""
+    ann, bob = place.person("ann"), place.person("bob")
+    pin = ann.upload(picture(1)).json()["id"]
+    place.work()
+    monkeypatch.setattr(limits, "LOOKS_PER_MINUTE", 2)
+    paths = [f"/pins/{pin}/related?box=0,0,0.5,0.5", f"/search?pin={pin}&box=0,0,0.5,0.6", f"//pin/{pin}?box=0,0,1,0.5"]
+    assert [ann.get(path).status_code for path in paths] == [200, 200, 429]
+    assert ann.get(f"/pins/{pin}/related").status_code == 200
+    assert [bob.get(path).status_code for path in paths] == [200, 200, 429]
+
+
+def test_a_pin_whose_link_is_none_has_a_page_still(place: Place) -> None:
+    """Such links were taken once."""
+    ann = place.person("ann")
+    pin = ann.upload(picture(1)).json()["id"]
+    place.work()
+    assert ann.ask("PATCH", f"/pins/{pin}", json={"link": "http://[photo"}).status_code == 422
+    for link in ("http://[photo", "javascript:alert(1)"):
+        with place.engines.database.write() as conn:
+            conn.execute(sa.update(tables.pins).values(link=link))
+        answer = ann.get(f"//pin/{pin}")
+        assert answer.status_code == 200
+        assert link not in answer.text
 
 
 def test_a_picture_that_is_searched_by_and_damaged_is_422(place: Place) -> None:

@@ -95,7 +95,7 @@ def change_me(site: Site, viewer: Viewer, data: AccountChange) -> Account:
         return account(users.update(conn, viewer.known().id, **fields), viewer.csrf)
 
 
-@delete("/me", guards=[in_person], sync_to_thread=True)
+@delete("/me", guards=[in_person], opt={"also": [429]}, sync_to_thread=True)
 def delete_me(site: Site, viewer: Viewer, data: Farewell) -> Response[None]:
     """Delete your account with all its pins and boards. There is no way back."""
     auth.confirm(site, viewer.known(), data.password)

@@ -25,7 +25,7 @@ Words = Annotated[str, QueryParameter(max_length=200, description="Words; the la
 Colour = Annotated[str, QueryParameter(pattern="^(#?[0-9A-Fa-f]{6})?$", description="A colour as `rrggbb`.")]
 
 
-@get("/search", sync_to_thread=True)
+@get("/search", guards=[limits.part_looked_at], opt={"also": [429]}, sync_to_thread=True)
 def search(
     site: Site,
     viewer: Viewer,
@@ -56,8 +56,7 @@ def search_picture(
     limit: Limit = 25,
 ) -> Wall:
     """Pictures that belong with one that you upload, or with a part of it. It is not kept."""
-    who = f"user-{viewer.id}" if viewer.id else limits.address(request, site.rules.trusted_proxies)
-    limits.allow(site.engines.cache, f"look:{who}", limits.SEARCHES_PER_MINUTE, 60.0)
+    limits.allow_look(request, viewer.id)
     content = data.picture.file.read(site.rules.max_upload + 1)
     with told():
         upload.check(content, site.rules.max_upload)

@@ -70,11 +70,11 @@ def follow(site: Site, viewer: Viewer, username: str, data: Annotated[Follow, UR
     me = viewer.known().id
     with site.engines.database.write() as conn:
         person = _person(conn, viewer, username)
-        if person.id != me:
-            changed = (follows.unfollow_person if data.off else follows.person)(conn, me, person.id)
-            if changed:
-                kind = EventKind.UNFOLLOW if data.off else EventKind.FOLLOW
-                acts.note(site, acts.act(kind, me, followed_id=person.id))
+        change = follows.unfollow_person if data.off else follows.person
+        changed = person.id != me and change(conn, me, person.id)
+    if changed:
+        kind = EventKind.UNFOLLOW if data.off else EventKind.FOLLOW
+        acts.note(site, acts.act(kind, me, followed_id=person.id))
     return Redirect(f"/u/{person.username}", status_code=303)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -17,7 +17,7 @@ from bowerbird.catalog import NotFound, boards, faces, pins, users
 from bowerbird.ingest import lifecycle
 from bowerbird.model import Board, Look, Pin, State
 from bowerbird.ports import Unavailable
-from bowerbird.web import acts, feeds, finding
+from bowerbird.web import acts, feeds, finding, limits
 from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
@@ -64,7 +64,7 @@ class Row(NamedTuple):
     cover: str
 
 
-@get("/pin/{pin_id:int}", sync_to_thread=True, include_in_schema=False)
+@get("/pin/{pin_id:int}", guards=[limits.part_looked_at], sync_to_thread=True, include_in_schema=False)
 def pin(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Mark = "", part: Part = ""
 ) -> Response[str]:
@@ -110,7 +110,7 @@ def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[st
         "look": look,
         "name": shown.title or described.capitalize() or "Untitled",
         "alt": shown.alt or shown.title or described or "Picture",
-        "source": urlsplit(shown.link).netloc.removeprefix("www."),
+        "source": pins.host_of(shown.link).removeprefix("www."),
         "sources": sources,
         "srcset": ", ".join(f"{url} {width}w" for url, width, _ in sources),
         "width": look.width if look else 0,

@@ -97,8 +97,7 @@ def by_picture(
     part: Part = "",
 ) -> Response[str]:
     """Pictures like an upload that is not kept, or like its part; narrowed by words and a colour, if there are any."""
-    where = limits.address(request, site.rules.trusted_proxies)
-    limits.allow(site.engines.cache, f"look:{where}", limits.SEARCHES_PER_MINUTE, 60.0)
+    limits.allow_look(request, viewer.id)
     content = data.picture.file.read(site.rules.max_upload + 1) if data.picture else b""
     try:
         if not content or len(content) > site.rules.max_upload:
