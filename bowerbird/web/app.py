@@ -26,6 +26,8 @@ from bowerbird.web.site import Rules, Site
 TEMPLATES = Path(__file__).parent / "templates"
 FORM = 1 << 20
 """Bytes of a body that carries no picture."""
+HERE, AFAR = 2, 8
+"""Pages of a process that are made at a time: where the database is this process itself, and where it is waited for."""
 
 
 @get("/media/{key:path}", sync_to_thread=True, opt={"anonymous": True}, include_in_schema=False)
@@ -68,7 +70,8 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
     """The application over these engines; `close`: it closes them and the darkroom at its end. Raises `BadSetting`."""
     logs.configure(settings.log_format, settings.log_level)
     assets = Assets()
-    site = Site(engines, darkroom, Signer(secret_key(settings)), rules(settings), templates(assets))
+    turns = AFAR if settings.database else HERE
+    site = Site(engines, darkroom, Signer(secret_key(settings)), rules(settings), templates(assets), turns)
     meters = ops.Meters(engines, site.feed.missed)
 
     @asynccontextmanager

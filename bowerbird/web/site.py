@@ -41,7 +41,7 @@ class Site:
     """One a process, shared by all its threads."""
 
     def __init__(
-        self, engines: Engines, darkroom: Darkroom, signer: Signer, rules: Rules, templates: Environment
+        self, engines: Engines, darkroom: Darkroom, signer: Signer, rules: Rules, templates: Environment, turns: int = 2
     ) -> None:
         self.engines = engines
         self.darkroom = darkroom
@@ -49,7 +49,7 @@ class Site:
         self.rules = rules
         self.templates = templates
         self.feed = Feed(engines, fold)
-        self.turns = Turns(2)
+        self.turns = Turns(turns)
         """Around reads that are mostly Python: more threads at once only fight for the interpreter's lock, which
         SQLite gives up at every row. Never held while waiting for the darkroom."""
         self.closing = threading.Event()
