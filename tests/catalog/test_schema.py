@@ -60,6 +60,7 @@ def _upgrade(tell: Tell, engine: str, folder: Path) -> None:
     tell(True)
 
 
+@pytest.mark.slow
 def test_many_processes_may_upgrade_at_once(engine: str, tmp_path: Path) -> None:
     assert together(_upgrade, [(engine, tmp_path)] * 3) == [[True]] * 3
 

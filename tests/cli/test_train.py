@@ -123,6 +123,7 @@ def test_boards_of_colours_teach_an_encoder_that_looks_at_patterns(tmp_path: Pat
     engines.close()
 
 
+@pytest.mark.slow
 def test_boards_without_meaning_change_nothing(tmp_path: Path) -> None:
     engines = opened(tmp_path)
     vectors, on = drawn(8, 15, 0, engines.looks.dim)

@@ -62,6 +62,7 @@ def test_paints_the_same_picture_again_and_not_a_blank_one(painting: Painting):
 
 
 @pytest.mark.parametrize("style", STYLES)
+@pytest.mark.slow
 def test_every_palette_gives_another_picture(style: str):
     smalls = [pixels(paint(p, width=48)) for p in gallery() if p.style == style][::6]
     means = np.array([small.reshape(-1, 3).mean(axis=0) for small in smalls])

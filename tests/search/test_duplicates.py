@@ -160,6 +160,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.mark.photos
+@pytest.mark.slow
 def test_near_duplicates_of_photographs_are_known_and_nothing_else(site: Site, photos: list[tuple[Path, str]]) -> None:
     chosen = random.Random(3).sample([path for path, _ in photos], 24)
     originals = [site.developed(path.read_bytes()) for path in chosen]

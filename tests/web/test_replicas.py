@@ -62,6 +62,7 @@ def missing(client: TestClient[Any]) -> dict[str, str]:
     return dict(answer.json()["missing"])
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_left_out_is_named_and_why(
     kind: Kind, replica: tuple[str, int], processes: list[TestClient[Any]]
 ) -> None:
