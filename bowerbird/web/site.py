@@ -41,7 +41,7 @@ class Site:
     """One a process, shared by all its threads."""
 
     def __init__(
-        self, engines: Engines, darkroom: Darkroom, signer: Signer, rules: Rules, templates: Environment, turns: int = 2
+        self, engines: Engines, darkroom: Darkroom, signer: Signer, rules: Rules, templates: Environment, turns: int
     ) -> None:
         self.engines = engines
         self.darkroom = darkroom

@@ -189,10 +189,10 @@ class FaissVectors:
             due = dead > max(live.alive, self.exact_below)
         else:
             due = dead + tail >= max(self.exact_below // 4, STALE * live.sealed)
-        failed = self._builder is not None and bool(self._builder.poll())
-        self._pause = min(LONGEST, 2 * self._pause) if due and failed else PATIENCE
+        ended = self._builder.poll() if self._builder else 0  # None while it runs
+        self._pause = min(LONGEST, 2 * self._pause) if due and ended else PATIENCE
         self._look_again = time.monotonic() + self._pause
-        if not due or (self._builder and self._builder.poll() is None):
+        if not due or ended is None:
             return
         with locked(self._folder / "building", wait=False) as free:
             if free:
