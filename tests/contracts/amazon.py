@@ -12,17 +12,20 @@ from urllib.parse import urlsplit
 Words = dict[str, Any]
 
 
-class Turned(Exception):
-    """The request is not passed on; the answer is this error code."""
+class Stingy:
+    """Stands before a real service, at `url`; turns requests away for being too many, and does half of a batch."""
 
-
-class Meddler:
-    """Stands before a real service, at `url`, and passes on what `rule` lets it."""
+    busy: str
+    """The error code of who is turned away."""
+    turned_away = 0
+    """Requests still to be turned away."""
+    halved = 0
+    """Batches still to be done by half."""
 
     def __init__(self, endpoint: str) -> None:
         self.seen: list[str] = []
         """Operations asked for."""
-        meddler = self
+        stingy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -30,12 +33,12 @@ class Meddler:
             def do_POST(self) -> None:
                 operation = self.headers["X-Amz-Target"].rpartition(".")[2]
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                meddler.seen.append(operation)
-                try:
-                    asked, more = meddler.rule(operation, asked)
-                except Turned as turned:
-                    self.answer(400, {"__type": f"com.amazonaws#{turned}", "message": "Not now."})
+                stingy.seen.append(operation)
+                if stingy.turned_away > 0:
+                    stingy.turned_away -= 1
+                    self.answer(400, {"__type": f"com.amazonaws#{stingy.busy}", "message": "Not now."})
                     return
+                asked, more = stingy.half(operation, asked) if stingy.halved > 0 else (asked, {})
                 there = http.client.HTTPConnection(urlsplit(endpoint).netloc)
                 headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
                 there.request("POST", "/", json.dumps(asked), headers)
@@ -58,9 +61,9 @@ class Meddler:
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
-    def rule(self, operation: str, asked: Words) -> tuple[Words, Words]:
-        """What is passed on, and what the answer gets besides. May raise `Turned`."""
-        return asked, {}
+    def half(self, operation: str, asked: Words) -> tuple[Words, Words]:
+        """What is passed on, and what the answer gets besides; one less is to be halved if this was a batch."""
+        raise NotImplementedError
 
     def close(self) -> None:
         self._http.shutdown()

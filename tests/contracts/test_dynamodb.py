@@ -16,7 +16,7 @@ from bowerbird import wiring
 from bowerbird.adapters.metadata.dynamodb import DynamoMetadata
 from bowerbird.ports import Unavailable
 from bowerbird.settings import BadSetting, Settings
-from tests.contracts.amazon import Meddler, Turned, Words
+from tests.contracts.amazon import Stingy, Words
 from tests.servers import namespace, need
 
 
@@ -38,19 +38,11 @@ def amazon(endpoint: str) -> Any:
     return boto3.client("dynamodb", endpoint_url=endpoint, **words)
 
 
-class Stingy(Meddler):
-    """Turns requests away for being too many, and leaves half of a batch unprocessed."""
+class StingyDynamo(Stingy):
+    busy = "ProvisionedThroughputExceededException"
 
-    turned_away = 0
-    """Requests still to be turned away."""
-    halved = 0
-    """Batches still to be done by half."""
-
-    def rule(self, operation: str, asked: Words) -> tuple[Words, Words]:
-        if self.turned_away > 0:
-            self.turned_away -= 1
-            raise Turned("ProvisionedThroughputExceededException")
-        if operation == "BatchWriteItem" and self.halved > 0:
+    def half(self, operation: str, asked: Words) -> tuple[Words, Words]:
+        if operation == "BatchWriteItem":
             self.halved -= 1
             ((table, requests),) = asked["RequestItems"].items()
             half = (len(requests) + 1) // 2
@@ -61,7 +53,7 @@ class Stingy(Meddler):
 
 @pytest.fixture
 def stingy(endpoint: str) -> Iterator[Stingy]:
-    stingy = Stingy(endpoint)
+    stingy = StingyDynamo(endpoint)
     yield stingy
     stingy.close()
 

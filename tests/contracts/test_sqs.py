@@ -17,7 +17,7 @@ from bowerbird.adapters.queue import sqs
 from bowerbird.adapters.queue.sqs import SqsQueue
 from bowerbird.model import MAX_TRIES, Job
 from bowerbird.ports import Unavailable
-from tests.contracts.amazon import Meddler, Turned, Words
+from tests.contracts.amazon import Stingy, Words
 from tests.servers import namespace, need
 
 
@@ -39,17 +39,11 @@ def queue(endpoint: str, tmp_path: Path) -> Iterator[SqsQueue]:
     queue.close()
 
 
-class Stingy(Meddler):
-    """Turns requests away for being too many, and puts off half of a batch."""
+class StingySqs(Stingy):
+    busy = "RequestThrottled"
 
-    turned_away = 0
-    halved = 0
-
-    def rule(self, operation: str, asked: Words) -> tuple[Words, Words]:
-        if self.turned_away > 0:
-            self.turned_away -= 1
-            raise Turned("RequestThrottled")
-        if operation in ("SendMessageBatch", "DeleteMessageBatch") and self.halved > 0 and len(asked["Entries"]) > 1:
+    def half(self, operation: str, asked: Words) -> tuple[Words, Words]:
+        if operation in ("SendMessageBatch", "DeleteMessageBatch") and len(asked["Entries"]) > 1:
             self.halved -= 1
             half = len(asked["Entries"]) // 2
             failed = [
@@ -61,7 +55,7 @@ class Stingy(Meddler):
 
 @pytest.fixture
 def stingy(endpoint: str) -> Iterator[Stingy]:
-    stingy = Stingy(endpoint)
+    stingy = StingySqs(endpoint)
     yield stingy
     stingy.close()
 
