@@ -20,8 +20,9 @@ from bowerbird.ports import Unavailable
 from bowerbird.settings import BadSetting, load
 from bowerbird.web.app import create_app
 
-THREADS = 20
-"""Requests of a process that are answered at the same time: as many as it may have connections to a database."""
+THREADS = 12
+"""Requests of a process that are answered at the same time, walls (`app.AFAR`) aside: together as many as it may have
+connections to a database."""
 PATIENCE = 10.0
 """Seconds that a visitor's picture waits for those before it."""
 

@@ -19,6 +19,7 @@ from bowerbird.web import auth, current, errors, limits, logs, media, ops, pages
 from bowerbird.web.api import ROUTES as API
 from bowerbird.web.api import docs
 from bowerbird.web.assets import Assets
+from bowerbird.web.balance import Balance
 from bowerbird.web.edge import Edge
 from bowerbird.web.media import Signer
 from bowerbird.web.site import Rules, Site
@@ -26,8 +27,8 @@ from bowerbird.web.site import Rules, Site
 TEMPLATES = Path(__file__).parent / "templates"
 FORM = 1 << 20
 """Bytes of a body that carries no picture."""
-HERE, AFAR = 2, 8
-"""Pages of a process that are made at a time: where the database is this process itself, and where it is waited for."""
+HERE, AFAR = 1, 8
+"""Walls of a process that are made at a time: where this process is all that they need, and where others are asked."""
 
 
 @get("/media/{key:path}", sync_to_thread=True, opt={"anonymous": True}, include_in_schema=False)
@@ -70,7 +71,8 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
     """The application over these engines; `close`: it closes them and the darkroom at its end. Raises `BadSetting`."""
     logs.configure(settings.log_format, settings.log_level)
     assets = Assets()
-    turns = AFAR if settings.database else HERE
+    afar = settings.database or settings.metadata or settings.vectors or settings.cache
+    turns = AFAR if afar else HERE
     site = Site(engines, darkroom, Signer(secret_key(settings)), rules(settings), templates(assets), turns)
     meters = ops.Meters(engines, site.feed.missed)
 
@@ -82,6 +84,7 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
             yield
         finally:
             site.closing.set()
+            site.turns.shutdown(wait=False)
             if close:
                 darkroom.close()
                 engines.close()
@@ -105,7 +108,8 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
         state=State({"site": site}),
         logging_config=None,
     )
-    app.asgi_handler = Edge(app.asgi_handler, meters.request, engines.database, settings.secure_cookies)
+    balance = Balance(settings.data / f"web-{settings.port}", settings.web_workers)
+    app.asgi_handler = Edge(app.asgi_handler, meters.request, engines.database, settings.secure_cookies, balance)
     return app
 
 
@@ -136,7 +140,9 @@ def templates(assets: Assets) -> jinja2.Environment:
     return env
 
 
-def _viewer(request: Request[Any, Any, Any]) -> auth.Viewer:
+def _viewer(request: Request[Any, Any, Any], site: Site) -> auth.Viewer:
+    # It asks for the site only so that the two come one after the other: Litestar starts tasks for what could come
+    # together, which costs more than all that these do.
     viewer: auth.Viewer = request.scope["user"]
     return viewer
 

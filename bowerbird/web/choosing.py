@@ -40,7 +40,7 @@ def unhide(site: Site, user_id: int, pin: Pin) -> None:
 
 def starters(site: Site, user_id: int, seen: Collection[int], limit: int) -> list[Card]:
     """Cards for someone new to choose from; those `seen` do not come again."""
-    with site.turns, site.engines.database.read() as conn:
+    with site.engines.database.read() as conn:
         found = onboard.starters(site.feed, conn, user_id, seen, limit)
     return cards(site.engines, found, site.signer)
 

@@ -17,6 +17,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from bowerbird.web.auth import NOBODY, SAFE
+from bowerbird.web.balance import Balance
 
 log = structlog.get_logger("bowerbird.access")
 
@@ -70,13 +71,14 @@ class Written(Protocol):
 
 
 class Edge:
-    def __init__(self, app: ASGIApp, meter: Meter, written: Written, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter, written: Written, secure: bool, balance: Balance) -> None:
         """`meter(method, route, status, seconds)` counts each request."""
         self.app = app
         self.meter = meter
         self.written = written
         self.cookie = SEEN + (b"; Secure" if secure else b"")
         self.headers = [*HEADERS, HSTS] if secure else HEADERS
+        self.balance = balance
         self._waiting: set[Answer] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +86,7 @@ class Edge:
             await self.app(scope, receive, send)
             return
         asked = scope
-        answer = Answer(asked, receive, send, self._more, self._waiting.discard)
+        answer = Answer(asked, receive, send, self._more, self._begun)
         asked["user"] = NOBODY
         if answer.method == "HEAD":
             asked["method"] = HttpMethod.GET
@@ -97,15 +99,24 @@ class Edge:
                 await _refuse(answer)
                 return
             self._waiting.add(answer)
+            self.balance.waiting(len(self._waiting))
             await self.app(scope, answer.receive, answer.send)
         finally:
-            self._waiting.discard(answer)
+            self._begun(answer)
             self._note(asked, answer, time.perf_counter() - started)
+
+    def _begun(self, answer: Answer) -> None:
+        self._waiting.discard(answer)
+        self.balance.waiting(len(self._waiting))
 
     def _more(self, answer: Answer) -> Headers:
         """What every answer has; after a change also how far a replica must be to show it, whichever process asks."""
-        position = "" if answer.method in SAFE else self.written.position()
-        return [*self.headers, (b"set-cookie", self.cookie % position.encode())] if position else self.headers
+        more = [*self.headers]
+        if position := "" if answer.method in SAFE else self.written.position():
+            more.append((b"set-cookie", self.cookie % position.encode()))
+        if answer.alone and self.balance.crowded():
+            more.append((b"connection", b"close"))
+        return more
 
     def _note(self, scope: HTTPScope, answer: Answer, seconds: float) -> None:
         self.meter(answer.method, scope.get("path_template") or "none", answer.status, seconds)
@@ -147,6 +158,8 @@ class Answer:
         self.seen = found[1].decode() if found else ""
         """The position that the browser was told."""
         self.method = scope["method"]
+        self.alone = scope["http_version"] == "1.1"
+        """On its connection."""
         self.status = 500
         self.bytes = 0
         self._gzip = b"gzip" in sent.get(b"accept-encoding", b"")

@@ -54,7 +54,7 @@ def more(site: Site, viewer: int, board_id: int, bookmark: str | None, limit: in
 
 
 def _made(site: Site, compose: Callable[[Connection], Page]) -> Made:
-    with told(), site.turns, site.engines.database.read() as conn:
+    with told(), site.engines.database.read() as conn:
         page = compose(conn)
     told_why = [card(one.pin, site.signer, one.source, one.position, sentence(one.reason)) for one in page.placed]
     return Made(told_why, page.bookmark, page.request)
@@ -78,7 +78,7 @@ def reason(site: Site, viewer: int, pin: Pin, bookmark: str) -> str:
     page = Page("", [], None)
     if bookmark:
         quiet = dataclasses.replace(site.feed, logged=0.0)
-        with suppress(ValueError), site.turns, site.engines.database.read() as conn:
+        with suppress(ValueError), site.engines.database.read() as conn:
             page = pages.home(quiet, conn, viewer, bookmark, 1)
     there = [one for one in page.placed if one.pin.id == pin.id]
     return sentence(there[0].reason) if there else ANY

@@ -106,7 +106,7 @@ def found(
     skip = int(bookmark or 0)
     if skip > ask.DEEPEST:
         return [], None
-    with site.turns, site.engines.database.read() as conn:
+    with site.engines.database.read() as conn:
         page = ask.answer(site.engines, conn, query, viewer, limit, skip)
         shown = [card(face, site.signer) for face in page]
     return shown, str(skip + len(page)) if len(page) == limit else None

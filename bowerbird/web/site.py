@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial, wraps
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jinja2 import Environment
 from litestar import Response
+from litestar.concurrency import get_asyncio_executor
 
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.feed.request import Feed
 from bowerbird.ports import Engines
 from bowerbird.search.duplicates import fold
-from bowerbird.turns import Turns
 from bowerbird.web.media import Signer
 
 if TYPE_CHECKING:
     from bowerbird.web.auth import Viewer
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,8 @@ class Site:
         self.rules = rules
         self.templates = templates
         self.feed = Feed(engines, fold)
-        self.turns = Turns(turns)
-        """Around reads that are mostly Python: more threads at once only fight for the interpreter's lock, which
-        SQLite gives up at every row. Never held while waiting for the darkroom."""
+        self.turns = ThreadPoolExecutor(turns, "page")
+        """The threads of `in_turn`."""
         self.closing = threading.Event()
         """Set when the service stops, so that open streams end at once."""
 
@@ -66,3 +72,19 @@ class Site:
         # What a page shows depends on who looks, and pages carry the CSRF token.
         headers = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
         return Response(html, status_code=status, media_type="text/html", headers=headers)
+
+
+def in_turn(handler: Callable[..., T]) -> Callable[..., Awaitable[T]]:
+    """A handler of walls, which is mostly Python: so many of a process work at the same time, those that came first
+    first. More threads would only fight for the interpreter's lock, which SQLite gives up at every row.
+
+    Who searches by a `box` waits for the darkroom, and so in a thread of the other requests.
+    """
+
+    @wraps(handler)
+    async def turn(*, site: Site, **asked: Any) -> T:
+        threads = get_asyncio_executor() if asked.get("box") else site.turns
+        work = partial(copy_context().run, partial(handler, site=site, **asked))
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+    return turn

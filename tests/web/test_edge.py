@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+from bowerbird.web.balance import Balance
 from bowerbird.web.edge import MOST, Edge
 
 
@@ -44,7 +46,7 @@ async def ask(edge: Edge, path: str) -> tuple[int, dict[bytes, bytes]]:
         if message["type"] == "http.response.start":
             begun.set_result((message["status"], dict(message["headers"])))
 
-    scope: Any = {"type": "http", "method": "GET", "path": path, "headers": []}
+    scope: Any = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "headers": []}
     task = asyncio.create_task(edge(scope, None, send))  # type: ignore[arg-type]
     try:
         return await begun
@@ -52,15 +54,16 @@ async def ask(edge: Edge, path: str) -> tuple[int, dict[bytes, bytes]]:
         task.add_done_callback(lambda done: done.exception())
 
 
-def test_more_than_it_can_take_are_told_to_come_again() -> None:
+def test_more_than_it_can_take_are_told_to_come_again(tmp_path: Path) -> None:
     # In a thread of its own: a browser that is open in this process holds the loop of this one.
     with ThreadPoolExecutor(1) as hand:
-        hand.submit(asyncio.run, _more()).result()
+        hand.submit(asyncio.run, _more(tmp_path)).result()
 
 
-async def _more() -> None:
+async def _more(folder: Path) -> None:
     app = Slow()
-    edge = Edge(app, lambda *_: None, Unread(), secure=False)  # type: ignore[arg-type]
+    balance = Balance(folder / "web", processes=1)
+    edge = Edge(app, lambda *_: None, Unread(), False, balance)  # type: ignore[arg-type]
     waiting = [asyncio.create_task(ask(edge, "/")) for _ in range(MOST)]
     await asyncio.sleep(0)
     status, headers = await asyncio.wait_for(ask(edge, "/"), 1)

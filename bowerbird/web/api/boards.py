@@ -23,7 +23,7 @@ from bowerbird.web.api.shapes import (
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import cards
 from bowerbird.web.errors import told
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 
 @get("/boards", guards=[logged_in], sync_to_thread=True)
@@ -63,7 +63,8 @@ def delete_board(site: Site, viewer: Viewer, board_id: PathId) -> None:
         boards.delete(conn, board_id, viewer.known().id)
 
 
-@get("/boards/{board_id:int}/pins", sync_to_thread=True)
+@get("/boards/{board_id:int}/pins")
+@in_turn
 def list_board_pins(site: Site, viewer: Viewer, board_id: PathId, bookmark: Bookmark = None, limit: Limit = 25) -> Wall:
     """What is on it, last saved first."""
     finding.board(site, viewer.id, board_id)

@@ -11,16 +11,18 @@ from bowerbird.web import choosing, feeds, finding
 from bowerbird.web.api.shapes import Choices, FeedMark, FeedWall, Hide, Limit, PathId, Wall
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 
-@get("/feed", guards=[logged_in], sync_to_thread=True)
+@get("/feed", guards=[logged_in])
+@in_turn
 def get_feed(site: Site, viewer: Viewer, bookmark: FeedMark = None, limit: Limit = 25) -> FeedWall:
     """Your feed: each picture with what proposed it and why. The same bookmark gives the same pictures again."""
     return FeedWall(*feeds.home(site, viewer.known().id, bookmark, limit))
 
 
-@get("/popular", sync_to_thread=True)
+@get("/popular")
+@in_turn
 def list_popular(
     site: Site, viewer: Viewer, bookmark: Annotated[int, QueryParameter(ge=0, le=1000)] = 0, limit: Limit = 25
 ) -> Wall:
@@ -29,7 +31,8 @@ def list_popular(
     return Wall(found, str(following) if following else None)
 
 
-@get("/boards/{board_id:int}/more", guards=[logged_in], sync_to_thread=True)
+@get("/boards/{board_id:int}/more", guards=[logged_in])
+@in_turn
 def list_more_ideas(
     site: Site, viewer: Viewer, board_id: PathId, bookmark: FeedMark = None, limit: Limit = 25
 ) -> FeedWall:
@@ -51,7 +54,8 @@ def unhide_pin(site: Site, viewer: Viewer, pin_id: PathId) -> None:
     choosing.unhide(site, viewer.known().id, finding.pin(site, viewer.id, pin_id))
 
 
-@get("/starters", guards=[logged_in], sync_to_thread=True)
+@get("/starters", guards=[logged_in])
+@in_turn
 def list_starters(site: Site, viewer: Viewer, limit: Limit = 24) -> list[Card]:
     """Pictures for someone new to choose from, as unlike each other as there are."""
     return choosing.starters(site, viewer.known().id, (), limit)

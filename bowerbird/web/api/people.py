@@ -34,7 +34,7 @@ from bowerbird.web.api.shapes import (
 from bowerbird.web.auth import Viewer, in_person, logged_in
 from bowerbird.web.cards import cards
 from bowerbird.web.errors import told
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 Asked = Request[Any, Any, Any]
 
@@ -60,7 +60,8 @@ def list_user_boards(site: Site, viewer: Viewer, username: str) -> list[BoardOut
     return [board_out(board, viewer, site.signer) for board in found]
 
 
-@get("/users/{username:str}/pins", sync_to_thread=True)
+@get("/users/{username:str}/pins")
+@in_turn
 def list_user_pins(site: Site, viewer: Viewer, username: str, bookmark: Bookmark = None, limit: Limit = 25) -> Wall:
     """A user's pins, newest first, as far as you may see them."""
     user = _user(site, username)

@@ -37,7 +37,7 @@ from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import cards, looks
 from bowerbird.web.errors import told
 from bowerbird.web.finding import BoxText
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 UPLOAD = Body(media_type=RequestEncodingType.MULTI_PART)
 WORDS = ("title", "description", "link", "alt")
@@ -78,7 +78,8 @@ def fetch_pin(site: Site, viewer: Viewer, data: FromUrl) -> Fetched:
         return fetched(fetch.request(site.engines, user.id, data.url, board_id=board_id, **words))
 
 
-@get("/pins", sync_to_thread=True)
+@get("/pins")
+@in_turn
 def list_pins(site: Site, viewer: Viewer, bookmark: Bookmark = None, limit: Limit = 25) -> Wall:
     """The wall: everything you may see, newest first."""
     with site.engines.database.read() as conn:
@@ -114,7 +115,8 @@ def get_pin_state(site: Site, viewer: Viewer, pin_id: PathId) -> Progress:
     return _progress(finding.pin(site, viewer.id, pin_id))
 
 
-@get("/pins/{pin_id:int}/related", guards=[limits.part_looked_at], opt={"also": [429]}, sync_to_thread=True)
+@get("/pins/{pin_id:int}/related", guards=[limits.part_looked_at], opt={"also": [429]})
+@in_turn
 def list_related(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: FeedMark = None, limit: Limit = 25
 ) -> FeedWall:

@@ -18,14 +18,15 @@ from bowerbird.web.api.shapes import Bookmark, Limit, PathId, PictureQuery, Wall
 from bowerbird.web.auth import Viewer
 from bowerbird.web.errors import told
 from bowerbird.web.finding import BoxText
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 UPLOAD = Body(media_type=RequestEncodingType.MULTI_PART)
 Words = Annotated[str, QueryParameter(max_length=200, description="Words; the last may be a beginning.")]
 Colour = Annotated[str, QueryParameter(pattern="^(#?[0-9A-Fa-f]{6})?$", description="A colour as `rrggbb`.")]
 
 
-@get("/search", guards=[limits.part_looked_at], opt={"also": [429]}, sync_to_thread=True)
+@get("/search", guards=[limits.part_looked_at], opt={"also": [429]})
+@in_turn
 def search(
     site: Site,
     viewer: Viewer,

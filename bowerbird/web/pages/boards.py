@@ -18,7 +18,7 @@ from bowerbird.web import acts, feeds
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, cut, show
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 
 class BoardForm(msgspec.Struct):
@@ -46,7 +46,8 @@ def href(board: Board) -> str:
     return f"/u/{board.username}/{board.slug}"
 
 
-@get("/u/{username:str}/{slug:str}", sync_to_thread=True, include_in_schema=False)
+@get("/u/{username:str}/{slug:str}", include_in_schema=False)
+@in_turn
 def board(
     site: Site,
     viewer: Viewer,

@@ -14,7 +14,7 @@ from bowerbird.web import choosing, feeds, finding
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import cards
 from bowerbird.web.pages.walls import PathId, address
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 URL = Body(media_type=RequestEncodingType.URL_ENCODED)
 ROUND = 24
@@ -47,7 +47,8 @@ def ids(texts: list[str]) -> list[int]:
     return list(dict.fromkeys(int(text) for text in texts[:MOST] if text.isdecimal() and len(text) < 19))
 
 
-@get("/welcome", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@get("/welcome", guards=[logged_in], include_in_schema=False)
+@in_turn
 def welcome(site: Site, viewer: Viewer) -> Response[Any]:
     return _round(site, viewer, [], [])
 
@@ -82,7 +83,8 @@ def _round(site: Site, viewer: Viewer, chosen: list[int], seen: list[int], wrong
     )
 
 
-@get("/pin/{pin_id:int}/why", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@get("/pin/{pin_id:int}/why", guards=[logged_in], include_in_schema=False)
+@in_turn
 def why(
     site: Site,
     viewer: Viewer,

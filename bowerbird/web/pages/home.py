@@ -10,12 +10,13 @@ from bowerbird.catalog import follows, pins
 from bowerbird.web import feeds
 from bowerbird.web.auth import Viewer
 from bowerbird.web.pages.walls import PAGE, Mark, Part, address, cut, show
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 Tab = Literal["", "following", "popular", "newest"]
 
 
-@get("/", sync_to_thread=True, include_in_schema=False)
+@get("/", include_in_schema=False)
+@in_turn
 def home(site: Site, viewer: Viewer, what: Tab = "", bookmark: Mark = "", part: Part = "") -> Response[str]:
     chosen = what or ("" if viewer.id else "newest")
     plain = int(bookmark) if bookmark.isdecimal() else 0

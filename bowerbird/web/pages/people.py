@@ -18,7 +18,7 @@ from bowerbird.web import acts
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import covers
 from bowerbird.web.pages.walls import PAGE, Bookmark, Part, cut, show
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 URL = Body(media_type=RequestEncodingType.URL_ENCODED)
 
@@ -28,7 +28,8 @@ class Follow(msgspec.Struct):
     """Whether to stop."""
 
 
-@get("/u/{username:str}", sync_to_thread=True, include_in_schema=False)
+@get("/u/{username:str}", include_in_schema=False)
+@in_turn
 def profile(
     site: Site,
     viewer: Viewer,

@@ -23,7 +23,7 @@ from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
 from bowerbird.web.finding import BoxText
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, show
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 log = structlog.get_logger("bowerbird.web")
 
@@ -64,7 +64,8 @@ class Row(NamedTuple):
     cover: str
 
 
-@get("/pin/{pin_id:int}", guards=[limits.part_looked_at], sync_to_thread=True, include_in_schema=False)
+@get("/pin/{pin_id:int}", guards=[limits.part_looked_at], include_in_schema=False)
+@in_turn
 def pin(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: Mark = "", part: Part = ""
 ) -> Response[str]:

@@ -23,7 +23,7 @@ from bowerbird.web.auth import Viewer
 from bowerbird.web.cards import Card, looks
 from bowerbird.web.pages.colours import COLOURS
 from bowerbird.web.pages.walls import PAGE, Bookmark, Part, address, show
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, in_turn
 
 Words = Annotated[str, QueryParameter(name="q", max_length=200)]
 Colour = Annotated[str, QueryParameter(name="colour", max_length=9)]
@@ -38,7 +38,8 @@ class Asked(msgspec.Struct):
     colour: str = ""
 
 
-@get("/search", sync_to_thread=True, include_in_schema=False)
+@get("/search", include_in_schema=False)
+@in_turn
 def search(
     site: Site, viewer: Viewer, q: Words = "", colour: Colour = "", bookmark: Bookmark = 0, part: Part = ""
 ) -> Response[str]:
