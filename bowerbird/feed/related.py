@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
+from itertools import compress
 from typing import NamedTuple
 
 import msgspec
@@ -71,6 +72,7 @@ class Seeds(NamedTuple):
     """What is on it does not belong with it any more."""
 
 
+_halves = struct.Struct(f"<{len(NAMES)}e").pack
 _items = msgspec.msgpack.Decoder(list[Item])
 _taste = msgspec.json.Decoder(Taste)
 
@@ -164,14 +166,14 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
     own = [pin.image.id for pin in seeds.pins]
     without = {*own, *(facts.held(conn, seeds.board_id, sight.pin_of.keys()) if seeds.board_id else ())}
     weights = feed.fusion.weights if feed.fusion else WEIGHTS
-    fused = _fused(found, sight.image_of, sight.pin_of.keys() - without, weights)
-    best = sorted(fused, key=lambda image: -fused[image].score)
+    fused = _fused(found, sight.image_of, sight.pin_of.keys() - without, [weights[name] for name in NAMES])
+    best = sorted(fused, key=lambda image: -sum(fused[image].shares))
     shown = [sight.pin_of[image] for image in (*best[:most], *own) if image in sight.pin_of]
     met = faces(feed.engines, conn, {pin: sight.secret[pin] for pin in shown})
     known = {face.image_id: face for face in met.values()}
     ready = [image for image in best[:most] if image in known and known[image].state is State.READY]
     kept = _folded(feed, ready, known, own)
-    items = [Item(sight.pin_of[i], i, "+".join(fused[i].ranked), fused[i].why, fused[i].features) for i in kept]
+    items = [Item(sight.pin_of[i], i, fused[i].source, fused[i].why, fused[i].features) for i in kept]
     more = len(best) > most or any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
     return Composed(items, more, met)
 
@@ -196,42 +198,47 @@ def _sight(conn: Connection, viewer: int | None, every: Sequence[Near], seeds: S
 
 
 class Fused(NamedTuple):
-    """What the kinds together say of an image."""
+    """What the kinds together say of an image, each as `NAMES` orders them."""
 
-    ranked: dict[str, float]
-    """By kind, how high."""
-    shares: dict[str, float]
-    """Of its score, by kind."""
-    whys: dict[str, Why]
+    ranked: list[float]
+    """How high."""
+    shares: list[float]
+    """Of its score."""
+    whys: list[Why]
 
     @property
-    def score(self) -> float:
-        return sum(self.shares.values())
+    def source(self) -> str:
+        return "+".join(compress(NAMES, self.ranked))
 
     @property
     def why(self) -> Why:
         """Of the kind that counts most for it."""
-        return self.whys[max(self.shares, key=self.shares.__getitem__)]
+        return self.whys[self.shares.index(max(self.shares))]
 
     @property
     def features(self) -> bytes:
-        """float16, as `NAMES` orders them."""
-        return struct.pack(f"<{len(NAMES)}e", *(self.ranked.get(name, 0.0) for name in NAMES))
+        """float16."""
+        return _halves(*self.ranked)
 
 
 def _fused(
-    found: Mapping[str, Sequence[Near]], image_of: Mapping[int, int], fit: Container[int], weights: Mapping[str, float]
+    found: Mapping[str, Sequence[Near]], image_of: Mapping[int, int], fit: Set[int], weights: Sequence[float]
 ) -> dict[int, Fused]:
     """By image id, of those that are `fit`."""
     fused: dict[int, Fused] = {}
-    for kind, lists in found.items():
+    none = [0.0] * len(NAMES)
+    for kind, (name, weight) in enumerate(zip(NAMES, weights, strict=True)):
+        lists = found.get(name, ())
         for near in lists:
             images = near.image_ids or [image_of[pin] for pin in near.pin_ids if pin in image_of]
-            for rank, image in enumerate((image for image in images if image in fit), 1):
-                ranked, shares, whys = fused.setdefault(image, Fused({}, {}, {}))
-                ranked[kind] = ranked.get(kind, 0.0) + (SMOOTH + 1) / (SMOOTH + rank) / len(lists)
-                shares[kind] = weights[kind] * ranked[kind]
-                whys.setdefault(kind, near.why)
+            for rank, image in enumerate(filter(fit.__contains__, images), 1):
+                known = fused.get(image)
+                if known is None:
+                    known = fused[image] = Fused(none[:], none[:], [near.why] * len(NAMES))
+                if not known.ranked[kind]:
+                    known.whys[kind] = near.why
+                known.ranked[kind] += (SMOOTH + 1) / (SMOOTH + rank) / len(lists)
+                known.shares[kind] = weight * known.ranked[kind]
     return fused
 
 
@@ -253,7 +260,7 @@ def _visual(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near
     chosen = farthest(vectors, STYLES)
     if not len(chosen):
         return []
-    ids = looks.search(vectors[chosen], min(depth + len(seeds.pins), len(looks))).ids
+    ids = looks.search(vectors[chosen], depth + len(seeds.pins)).ids
     own = {pin.image.id for pin in seeds.pins}
     return [
         Near(Why("alike", seeds.pins[row].id), image_ids=[i for i in ids[n].tolist() if i > 0 and i not in own])

@@ -49,9 +49,11 @@ def _alike(image_ids: Sequence[int], looks: Floats, prints: Prints) -> list[list
     if not len(later):
         return []
     # Few are near to any other, so that few hashes are asked for.
-    near = np.unique(np.concatenate([later, earlier]))
-    known = prints([image_ids[rank] for rank in near.tolist()])
-    one, other = known[np.searchsorted(near, later)], known[np.searchsorted(near, earlier)]
+    near = np.zeros(len(image_ids), bool)
+    near[later] = near[earlier] = True
+    known = prints([image_ids[rank] for rank in np.flatnonzero(near).tolist()])
+    place = np.cumsum(near) - 1
+    one, other = known[place[later]], known[place[earlier]]
     bits = np.minimum(np.bitwise_count(one["hash"] ^ other["hash"]), np.bitwise_count(one["hash"] ^ other["mirrored"]))
     told = (one["id"] > 0) & (other["id"] > 0)
     same = (cosines[later, earlier] >= SAME) | ((bits <= BITS) & told)

@@ -85,9 +85,8 @@ def _sources(face: Face, signer: Signer) -> list[tuple[str, int]]:
     """(address, width) of each rendition, narrowest first; signed for a secret pin."""
     if face.state is not State.READY:
         return []
-    secret = signer if face.secret else None
-    pairs = zip(NAMES, face.widths, strict=False)
-    return [(media.url(name, face.media, secret), width) for name, width in pairs]
+    addresses = media.urls(NAMES[: len(face.widths)], face.media, signer if face.secret else None)
+    return list(zip(addresses, face.widths, strict=False))
 
 
 def renditions(pin: Pin, look: Look | None, signer: Signer) -> list[tuple[str, int, int]]:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import time
+from collections.abc import Iterable
 
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
@@ -49,8 +50,14 @@ class Signer:
 
 def url(rendition: str, media: str, signer: Signer | None = None) -> str:
     """The address of a rendition; signed where a signer is given."""
-    path = f"/media/{media_key(rendition, media)}"
-    return signer.sign(path) if signer else path
+    return urls([rendition], media, signer)[0]
+
+
+def urls(renditions: Iterable[str], media: str, signer: Signer | None = None) -> list[str]:
+    """As `url`, for several of one image."""
+    tail = media_key("", media)
+    paths = [f"/media/{rendition}{tail}" for rendition in renditions]
+    return [signer.sign(path) for path in paths] if signer else paths
 
 
 def serve(request: Request, engines: Engines, signer: Signer, key: str) -> Response[bytes]:  # type: ignore[type-arg]

@@ -11,6 +11,7 @@ _OVERHEAD = 250
 """Bytes that an entry takes beside its key and value, as measured."""
 
 _MOST_COUNTS = 100_000
+_NOTHING = (None, 0.0)
 
 
 class MemoryCache:
@@ -33,7 +34,8 @@ class MemoryCache:
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
         with self._lock:
-            found = {key: self._get(key) for key in keys}
+            now = self._clock()
+            found = {key: self._get(key, now) for key in keys}
         return {key: value for key, value in found.items() if value is not None}
 
     def put(self, key: str, value: bytes, ttl: float) -> None:
@@ -73,11 +75,11 @@ class MemoryCache:
     def ping(self) -> None:
         """It is always there."""
 
-    def _get(self, key: str) -> bytes | None:
-        value, expires = self._entries.get(key, (None, 0.0))
+    def _get(self, key: str, now: float | None = None) -> bytes | None:
+        value, expires = self._entries.get(key, _NOTHING)
         if value is None:
             return None
-        if expires <= self._clock():
+        if expires <= (self._clock() if now is None else now):
             self._drop(key)
             return None
         self._entries.move_to_end(key)
