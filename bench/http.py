@@ -12,11 +12,12 @@ import argparse
 import http.client
 import os
 import random
+import re
+import selectors
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ from bench.seed import seed
 
 CONNECTIONS = 16
 HEADERS = {"Accept-Encoding": "gzip"}
+LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]+)")
+CLOSED = re.compile(rb"(?i)\r\nconnection: *close")
 Asked = Callable[[random.Random], tuple[str, str, bytes, dict[str, str]]]
 """Method, path, body and headers of one more request."""
 
@@ -77,9 +80,9 @@ def start(folder: Path, workers: int) -> tuple[subprocess.Popen[bytes], int]:
 
 def measure(port: int, pid: int, pins: int, seconds: float) -> list[list[str]]:
     idle = memory(pid)
-    # The first searches of a process load compiled code and map the index.
+    # The first searches of a process load compiled code and map the index, and a minute's faces are kept by the cache.
     near_to: Asked = lambda dice: ("GET", f"/api/v1/pins/{dice.randint(1, pins)}/related", b"", HEADERS)  # noqa: E731
-    load(port, near_to, 8, 2.0, warm=50)
+    load(port, near_to, CONNECTIONS, seconds)
     bare = load(port, lambda _: ("GET", "/healthz", b"", HEADERS), CONNECTIONS, seconds)
     used = cpu(pid)
     near = load(port, near_to, CONNECTIONS, seconds, warm=0)
@@ -115,43 +118,67 @@ def measure(port: int, pid: int, pins: int, seconds: float) -> list[list[str]]:
 
 
 def load(port: int, asked: Asked, connections: int, seconds: float, warm: int = 20) -> list[float]:
-    """Latencies in seconds of requests over keep-alive connections, one after the other on each."""
-    took: list[list[float]] = [[] for _ in range(connections)]
-    together = threading.Barrier(connections)
-    threads = [
-        threading.Thread(target=_drive, args=(port, asked, seconds, warm, together, mine, number))
-        for number, mine in enumerate(took)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(value for mine in took for value in mine)
+    """Latencies in seconds of requests over keep-alive connections, one after the other on each; one thread drives all
+    of them, as threads would wait for each other. The first `warm` of each connection do not count."""
+    clients = [Client(port, asked, random.Random(number)) for number in range(connections)]
+    ends = time.monotonic() + seconds if not warm else float("inf")
+    with selectors.DefaultSelector() as ready:
+        for client in clients:
+            client.ask(ready)
+        while time.monotonic() < ends:
+            for key, _ in ready.select(60):
+                if key.data.answered(ready):
+                    key.data.ask(ready)
+            if ends == float("inf") and min(len(client.took) for client in clients) >= warm:
+                ends = time.monotonic() + seconds
+                for client in clients:
+                    client.took.clear()
+    for client in clients:
+        client.close()
+    return sorted(value for client in clients for value in client.took)
 
 
-def _drive(
-    port: int, asked: Asked, seconds: float, warm: int, together: threading.Barrier, took: list[float], number: int
-) -> None:
-    dice = random.Random(number)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+class Client:
+    """A browser's connection, as cheap as it can be: it shares its cores with the server."""
 
-    def ask() -> float:
-        method, path, body, headers = asked(dice)
-        start = time.perf_counter()
-        connection.request(method, path, body or None, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{method} {path}: {answer.status}")
-        return time.perf_counter() - start
+    def __init__(self, port: int, asked: Asked, dice: random.Random) -> None:
+        self.took: list[float] = []
+        self._address, self._asked, self._dice = ("127.0.0.1", port), asked, dice
+        self._socket: socket.socket | None = None
+        self._got, self._began = b"", 0.0
 
-    for _ in range(warm):
-        ask()
-    together.wait()
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        took.append(ask())
-    connection.close()
+    def ask(self, ready: selectors.BaseSelector) -> None:
+        method, path, body, headers = self._asked(self._dice)
+        lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self._got, self._began = b"", time.perf_counter()
+        if self._socket is None:
+            self._socket = socket.create_connection(self._address, 60)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ready.register(self._socket, selectors.EVENT_READ, self)
+        self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+
+    def answered(self, ready: selectors.BaseSelector) -> bool:
+        """Reads what has come, and whether that is all."""
+        assert self._socket
+        more = self._socket.recv(1 << 20)
+        self._got += more
+        head, _, body = self._got.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if more and (not length or len(body) < int(length[1])):
+            return False
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"not an answer of 200: {head[:200].decode() or 'nothing'}")
+        self.took.append(time.perf_counter() - self._began)
+        if CLOSED.search(head):
+            ready.unregister(self._socket)
+            self.close()
+        return True
+
+    def close(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
 
 
 PICTURES = [
