@@ -162,7 +162,7 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
         except Exception:  # as in `sources.ask`: the others still come
             feed.missed[f"{kind}:failed"] += 1
     every = [near for lists in found.values() for near in lists]
-    sight = _sight(conn, viewer, every, [pin.id for pin in seeds.pins])
+    sight = _sight(conn, viewer, every, seeds.pins)
     own = [pin.image.id for pin in seeds.pins]
     without = {*own, *(facts.held(conn, seeds.board_id, sight.pin_of.keys()) if seeds.board_id else ())}
     weights = feed.fusion.weights if feed.fusion else WEIGHTS
@@ -189,8 +189,10 @@ class Sight(NamedTuple):
     """By pin id."""
 
 
-def _sight(conn: Connection, viewer: int | None, every: Sequence[Near], seeds: Sequence[int]) -> Sight:
-    of_pin = pins.seen(conn, {*seeds, *(pin for near in every for pin in near.pin_ids)}, viewer)
+def _sight(conn: Connection, viewer: int | None, every: Sequence[Near], seeds: Sequence[Pin]) -> Sight:
+    of_pin = {pin.id: (pin.image.id, pin.secret) for pin in seeds}
+    if found := {pin for near in every for pin in near.pin_ids} - of_pin.keys():
+        of_pin |= pins.seen(conn, found, viewer)
     of_image = pins.shown(conn, {image for near in every for image in near.image_ids}, viewer)
     image_of = {pin: image for pin, (image, _) in of_pin.items()}
     pin_of = {image: pin for pin, image in image_of.items()} | {image: pin for image, (pin, _) in of_image.items()}
