@@ -198,6 +198,8 @@ class EventKind(StrEnum):
     UNHIDE = "unhide"
     FOLLOW = "follow"
     UNFOLLOW = "unfollow"
+    BOARD = "board"
+    """A board was opened, or turned secret (`secret`), or is gone (likewise); without `board_id` all of someone's."""
     SEARCH = "search"
     UPLOAD = "upload"
     READY = "ready"
@@ -223,6 +225,10 @@ class Event(msgspec.Struct, frozen=True):
     """Given by whoever saw it, so that one sent twice counts once; empty where that cannot happen."""
 
 
+SOURCES = frozenset(
+    ["followed", "interests", "walk", "affinity", "trending", "fresh", "words", "newest", "visual", "together", "topic"]
+)
+"""What may propose a pin."""
 CHOICE = "choice"
 """The source of what someone new said that they like; it is told as a save, and is on no board."""
 

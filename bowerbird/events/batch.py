@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ class Batch:
     """By pin id."""
     tags_of: Mapping[int, Sequence[str]] = field(default_factory=dict)
     """By image id, of what was liked."""
+    now: float = field(default_factory=time.time)
+    """By the reader's clock: nothing happens later."""
 
     def image(self, event: Event) -> int:
         return self.image_of.get(event.pin_id, 0)

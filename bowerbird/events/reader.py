@@ -101,6 +101,7 @@ def step(engines: Engines, most: int = MOST, held: Callable[[], bool] = lambda: 
 def _folded(engines: Engines, batch: Batch) -> dict[str, bytes]:
     """Every document that the batch changes."""
     liked, documents = trending.counted(batch)
+    counted = {event.offset for event in liked}
     work: dict[str, tuple[Fold, list[Event]]] = {}
 
     def give(fold: Fold, keys: Iterable[str], event: Event) -> None:
@@ -110,7 +111,7 @@ def _folded(engines: Engines, batch: Batch) -> dict[str, bytes]:
     for event in batch.events:
         give(taste.fold, taste.keys(event), event)
         give(shown.fold, shown.keys(event), event)
-        give(counters.fold, counters.keys(event), event)
+        give(counters.fold, counters.keys(event, counted), event)
         give(heat.fold, heat.keys(event, batch), event)
     for event in liked:
         give(trending.fold, trending.keys(event, batch), event)

@@ -18,6 +18,8 @@ SHARE = 0.02
 """Of all saves that it was made of, likewise: a large site need not start anew for a few."""
 PATIENCE = 600.0
 """Seconds after which fewer are worth it as well."""
+PAUSE = 20.0
+"""Seconds from one to the next at least, however much happens."""
 
 
 class Rebuild:
@@ -28,6 +30,7 @@ class Rebuild:
         self._build = build
         self._clock = clock
         self._missing = missing
+        self._at_once = False
         self._changes = 0
         self._saves = 0
         self._last = clock()
@@ -35,9 +38,11 @@ class Rebuild:
 
     def told(self, events: Sequence[Event]) -> None:
         """Of every batch; starts a build if one is due."""
-        self._changes += sum(event.kind in (EventKind.SAVE, EventKind.UNSAVE) for event in events)
+        self._changes += sum(event.kind in (EventKind.SAVE, EventKind.UNSAVE) and _counts(event) for event in events)
+        # What a board taught must not be told on once it is secret.
+        self._at_once |= any(event.kind == EventKind.BOARD for event in events)
         if self.due() and not (self._thread and self._thread.is_alive()):
-            self._missing, self._changes, self._last = False, 0, self._clock()
+            self._missing, self._at_once, self._changes, self._last = False, False, 0, self._clock()
             self._thread = threading.Thread(target=self._run, name="rebuild", daemon=True)
             self._thread.start()
 
@@ -45,7 +50,10 @@ class Rebuild:
         if self._missing:
             return True
         waited = self._clock() - self._last
-        return self._changes >= max(MANY, SHARE * self._saves) or (self._changes > 0 and waited >= PATIENCE)
+        if waited < PAUSE:
+            return False
+        many = self._changes >= max(MANY, SHARE * self._saves)
+        return self._at_once or many or (self._changes > 0 and waited >= PATIENCE)
 
     def wait(self) -> None:
         """Until the build under way, if there is one, has ended."""
@@ -59,3 +67,8 @@ class Rebuild:
             log.warning("what saves teach could not be made anew", why=str(error), exc_info=True)
             self._last = self._clock()
             self._changes += 1
+
+
+def _counts(event: Event) -> bool:
+    """Whether it changes what is learned: a choice of someone new is on no board, and what is secret teaches nobody."""
+    return not (event.data.get("choice") or event.data.get("secret"))

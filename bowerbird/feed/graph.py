@@ -162,20 +162,29 @@ class SaveGraph:
         self.change([(pin_id, board_id, False)])
 
     def change(self, saves: Iterable[tuple[int, int, bool]]) -> None:
-        """What came (true) and went, in order; walked from when this returns."""
+        """What came (true) and went, in order; walked from when this returns. Of pin 0 all of the board went."""
         with self._lock:
             for pin_id, board_id, came in saves:
-                (self._put if came else self._take)(pin_id, board_id)
+                if came:
+                    self._put(pin_id, board_id)
+                elif pin_id:
+                    self._take(self._find("pin", pin_id), self._find("board", board_id))
+                else:
+                    self._close(self._find("board", board_id))
             self._renew()
 
     def follow(self, events: Iterable[Event]) -> None:
-        """Take in what was saved and unsaved past `offset`. Saves to secret boards stay out."""
+        """Take in what was saved and unsaved past `offset`. Saves to secret boards stay out, and boards that turn
+        secret or are deleted go; one that is opened comes with the next generation."""
         changes: list[tuple[int, int, bool]] = []
         for event in events:
             board_id = event.data.get("board_id")
-            if event.offset <= self.offset or not isinstance(board_id, int) or not event.pin_id:
+            if event.offset <= self.offset or not isinstance(board_id, int):
                 continue
-            if event.kind == EventKind.UNSAVE or (event.kind == EventKind.SAVE and not event.data.get("secret")):
+            secret = bool(event.data.get("secret"))
+            if event.kind == EventKind.BOARD and secret:
+                changes.append((0, board_id, False))
+            elif event.pin_id and (event.kind == EventKind.UNSAVE or (event.kind == EventKind.SAVE and not secret)):
                 changes.append((event.pin_id, board_id, event.kind == EventKind.SAVE))
         if changes:
             self.change(changes)
@@ -185,8 +194,13 @@ class SaveGraph:
         if (p, b) not in self._edges and not (0 <= p < len(self._base[0].place) and b in self._base[0].of(p)):
             self._edges[self._node("pin", pin_id), self._node("board", board_id)] = None
 
-    def _take(self, pin_id: int, board_id: int) -> None:
-        p, b = self._find("pin", pin_id), self._find("board", board_id)
+    def _close(self, b: int) -> None:
+        pins_of = self._base[1]
+        known = pins_of.of(b).tolist() if 0 <= b < len(pins_of.place) else []
+        for p in [*known, *(p for p, board in self._edges if board == b)]:
+            self._take(p, b)
+
+    def _take(self, p: int, b: int) -> None:
         if (p, b) in self._edges:
             del self._edges[p, b]
             return

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from sqlalchemy import Connection
 
 from bowerbird.catalog import boards, pins
-from bowerbird.model import Event, EventKind
+from bowerbird.model import Board, Event, EventKind
 from bowerbird.ports import Unavailable
 from bowerbird.web.site import Site
 
@@ -68,6 +68,20 @@ def unsave(conn: Connection, user_id: int, board_id: int, pin_id: int, via: str 
     """Take a pin off a board; what to note, if it was there. Raises `NotFound`, `Forbidden`."""
     gone = boards.unsave(conn, board_id, pin_id, user_id)
     return act(EventKind.UNSAVE, user_id, pin_id, via, **_facts(conn, user_id, board_id, pin_id)) if gone else None
+
+
+def change_board(conn: Connection, user_id: int, board_id: int, **fields: Any) -> tuple[Board, Event | None]:
+    """Change one's own board, as `boards.update`; what to note, if it turned secret or open."""
+    before = boards.get(conn, board_id, user_id)
+    board = boards.update(conn, board_id, user_id, **fields)
+    turned = before is not None and before.secret != board.secret
+    return board, act(EventKind.BOARD, user_id, board_id=board_id, secret=board.secret) if turned else None
+
+
+def delete_board(conn: Connection, user_id: int, board_id: int) -> Event:
+    """Raises `NotFound`, `Forbidden`."""
+    boards.delete(conn, board_id, user_id)
+    return act(EventKind.BOARD, user_id, board_id=board_id, secret=True)
 
 
 def _facts(conn: Connection, user_id: int, board_id: int, pin_id: int) -> dict[str, Any]:

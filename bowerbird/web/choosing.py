@@ -6,15 +6,18 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
+import msgspec
+
 from bowerbird.catalog import pins
 from bowerbird.feed import onboard
-from bowerbird.model import EventKind, Pin
+from bowerbird.model import EventKind, Pin, Taste
 from bowerbird.ports import Unavailable
 from bowerbird.web import acts
 from bowerbird.web.cards import Card, cards
 from bowerbird.web.current import folded
 from bowerbird.web.site import Site
 
+_taste = msgspec.json.Decoder(Taste)
 HIDING = (("dislike", "Not my taste"), ("seen", "I see it too often"), ("off-topic", "It does not belong here"))
 """Reasons to hide a picture, and what they are called."""
 
@@ -28,14 +31,22 @@ FEWEST = 3
 def hide(site: Site, user_id: int, pin: Pin, reason: str, via: str = "") -> None:
     """Durable on return, and gone from the next page. Raises `Unavailable`: a picture must not come back because nobody
     noted that it was hidden."""
-    event = acts.act(EventKind.HIDE, user_id, pin.id, via, image_id=pin.image.id, reason=reason)
+    again = _is_hidden(site, user_id, pin)
+    event = acts.act(EventKind.HIDE, user_id, pin.id, via, image_id=pin.image.id, reason=reason, again=again)
     site.engines.events.append([event])
     _settled(site)
 
 
 def unhide(site: Site, user_id: int, pin: Pin) -> None:
     """Raises `Unavailable`."""
-    site.engines.events.append([acts.act(EventKind.UNHIDE, user_id, pin.id, image_id=pin.image.id)])
+    again = not _is_hidden(site, user_id, pin)
+    site.engines.events.append([acts.act(EventKind.UNHIDE, user_id, pin.id, image_id=pin.image.id, again=again)])
+
+
+def _is_hidden(site: Site, user_id: int, pin: Pin) -> bool:
+    """As far as it was folded; one person's verdict on a pin counts once for others."""
+    known = site.engines.metadata.get(f"taste:{user_id}")
+    return bool(known) and any(action.pin_id == pin.id for action in _taste.decode(known).hidden)
 
 
 def starters(site: Site, user_id: int, seen: Collection[int], limit: int) -> list[Card]:

@@ -75,7 +75,9 @@ def samples(engines: Engines) -> list[Sample]:
     found = engines.metadata.get_many([_key(slot) for slot in slots])
     # A ring's key may still hold what was written an hour ago, by engines that are slow to forget.
     kept = [_decode(found[_key(slot)]) for slot in slots if _key(slot) in found]
-    return sorted((one for one in kept if one.at > (now - SAMPLES) * EVERY), key=lambda one: one.at)
+    return sorted(
+        (one for one in kept if (now - SAMPLES) * EVERY < one.at <= (now + 1) * EVERY), key=lambda one: one.at
+    )
 
 
 def _key(slot: int) -> str:

@@ -22,7 +22,7 @@ from tests.events.conftest import PINS, furnish, opened
 from tests.ingest.test_pipeline import Away
 
 T = TypeVar("T")
-NOW = 1_800_000_000.0
+NOW = 1_700_000_000.0
 
 
 def tell(engines: Engines, *events: Event, most: int = reader.MOST) -> None:
@@ -83,6 +83,38 @@ def test_a_clock_that_goes_backwards_takes_nothing_away(engines: Engines) -> Non
     scores = dict(read(engines, "trend:", Trend).pins)
     assert scores[2] == pytest.approx(scores[1] / 2)
     assert read(engines, "counts:2", Counts) == Counts(3, impressions=1, saves=1)
+
+
+def test_a_clock_that_was_ahead_does_not_freeze_what_is_liked(engines: Engines) -> None:
+    ahead, now = time.time() + 30 * 86_400, time.time()
+    tell(engines, Event("save", ahead, 7, 1))
+    tell(engines, *(Event("save", now, user, 2) for user in (7, 8, 9)), Event("click", now, 7, 1))
+    scores = dict(read(engines, "trend:", Trend).pins)
+    assert scores[2] == pytest.approx(3, rel=0.01)
+    assert scores[1] == pytest.approx(1.5, rel=0.01)
+
+
+def test_nobody_moves_by_clicking_what_all_see(engines: Engines) -> None:
+    tell(engines, *(Event(kind, NOW + n, 7, 1) for n in range(500) for kind in ("click", "closeup")))
+    tell(engines, *(Event("save", NOW + n, 7, 1, {"choice": True}) for n in range(100)))
+    tell(engines, Event("hide", NOW, 8, 1), *(Event("hide", NOW + n, 8, 1, {"again": True}) for n in range(50)))
+    tell(engines, *(Event("unhide", NOW + n, 9, 1, {"again": True}) for n in range(50)))
+    counts = msgspec.structs.replace(read(engines, "counts:1", Counts), offset=0)
+    assert counts == Counts(clicks=1, hides=1)
+
+
+def test_who_looks_before_they_save_counts_as_one_who_saved(engines: Engines) -> None:
+    tell(engines, Event("closeup", NOW, 7, 1), Event("save", NOW, 7, 1), Event("save", NOW, 8, 2))
+    scores = dict(read(engines, "trend:", Trend).pins)
+    assert scores[1] > scores[2] == pytest.approx(1)
+
+
+def test_a_browser_makes_no_documents_by_naming_sources(engines: Engines) -> None:
+    odd = [f"{a}{b}" for a in "abcdefgh" for b in "abcdefgh"]
+    tell(engines, *(Event("impression", NOW, 7, 1, {"source": name, "position": 1}) for name in [*odd, "+".join(odd)]))
+    tell(engines, Event("impression", NOW, 7, 1, {"source": "visual+walk+xyz", "position": 1}))
+    assert not engines.metadata.get_many([f"counts:{name}:1" for name in [*odd, "xyz"]])
+    assert len(engines.metadata.get_many(["counts:visual:1", "counts:walk:1"])) == 2
 
 
 def test_hiding_works_and_is_taken_back(engines: Engines) -> None:
@@ -195,12 +227,19 @@ EVENTS = st.builds(
 def recount(events: list[Event]) -> dict[str, Counter[str]]:
     """By the plainest code there is, for events that never go below zero."""
     seen, counts = set[tuple[int, str]](), dict[str, Counter[str]]()
+    looked: dict[tuple[int, int], float] = {}
     for event in events:
         if event.id and (event.user_id, event.id) in seen:
             continue
         seen.add((event.user_id, event.id))
         if event.kind in ("impression", "closeup", "click", "save", "hide") and event.pin_id <= PINS:
             keys = [f"counts:{event.pin_id}"]
+            if event.kind in ("closeup", "click"):  # one a day of each person
+                last = looked.get((event.user_id, event.pin_id), event.at - 86_400)
+                if not event.user_id or event.at - last < 86_400:
+                    keys = []
+                else:
+                    looked[event.user_id, event.pin_id] = event.at
             if "source" in event.data and "position" in event.data:
                 keys.append(f"counts:{event.data['source']}:{step(event.data['position'])}")
             for key in keys:

@@ -95,6 +95,24 @@ def test_it_follows_the_log_from_where_it_was_built(tmp_path: Path) -> None:
     assert edges(graph) == {(3, 1)}
 
 
+def test_a_board_that_turned_secret_or_was_deleted_is_walked_over_no_more(tmp_path: Path) -> None:
+    graph = built(tmp_path, [(1, 1), (2, 1), (2, 2), (3, 2)], offset=10)
+    graph.follow(
+        [
+            Event("save", 1.0, 1, 4, {"board_id": 1}, offset=11),
+            Event("save", 1.0, 1, 5, {"board_id": 3}, offset=12),
+            Event("board", 1.0, 1, data={"board_id": 1, "secret": True}, offset=13),
+            Event("board", 1.0, 1, data={"board_id": 3, "secret": True}, offset=14),
+            Event("board", 1.0, 1, data={"board_id": 2}, offset=15),  # was opened
+            Event("board", 1.0, 1, data={"board_id": 77, "secret": True}, offset=16),  # nobody knew it
+            Event("board", 1.0, 1, offset=17),
+        ]
+    )
+    assert edges(graph) == {(2, 2), (3, 2)}
+    graph.follow([Event("save", 1.0, 1, 4, {"board_id": 1}, offset=18)])
+    assert edges(graph) == {(2, 2), (3, 2), (4, 1)}
+
+
 def test_what_was_removed_stays_on_disk_for_others(tmp_path: Path) -> None:
     graph = built(tmp_path, [(1, 1), (2, 1)])
     graph.remove(1, 1)

@@ -52,7 +52,8 @@ def change_board(site: Site, viewer: Viewer, board_id: PathId, data: BoardChange
     """Rename it, describe it, or make it secret or open. Turning it secret hides your pins that are nowhere else."""
     fields = {name: value for name in ("name", "description", "secret") if (value := getattr(data, name)) is not UNSET}
     with told(), site.engines.database.write() as conn:
-        board = boards.update(conn, board_id, viewer.known().id, **fields)
+        board, turned = acts.change_board(conn, viewer.known().id, board_id, **fields)
+    acts.note(site, turned)
     return board_out(board, viewer, site.signer)
 
 
@@ -60,7 +61,8 @@ def change_board(site: Site, viewer: Viewer, board_id: PathId, data: BoardChange
 def delete_board(site: Site, viewer: Viewer, board_id: PathId) -> None:
     """Its pins stay."""
     with site.engines.database.write() as conn:
-        boards.delete(conn, board_id, viewer.known().id)
+        gone = acts.delete_board(conn, viewer.known().id, board_id)
+    acts.note(site, gone)
 
 
 @get("/boards/{board_id:int}/pins")
