@@ -125,10 +125,17 @@ def load(port: int, asked: Asked, connections: int, seconds: float, warm: int = 
     with selectors.DefaultSelector() as ready:
         for client in clients:
             client.ask(ready)
-        while time.monotonic() < ends:
-            for key, _ in ready.select(60):
+        under_way = connections
+        while under_way:
+            found = ready.select(60)
+            if not found:
+                raise RuntimeError("no answer for a minute")
+            for key, _ in found:
                 if key.data.answered(ready):
-                    key.data.ask(ready)
+                    under_way -= 1
+                    if time.monotonic() < ends:
+                        key.data.ask(ready)
+                        under_way += 1
             if ends == float("inf") and min(len(client.took) for client in clients) >= warm:
                 ends = time.monotonic() + seconds
                 for client in clients:
@@ -167,7 +174,7 @@ class Client:
         length = LENGTH.search(head)
         if more and (not length or len(body) < int(length[1])):
             return False
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not (head.startswith(b"HTTP/1.1 200") and length and len(body) == int(length[1])):
             raise RuntimeError(f"not an answer of 200: {head[:200].decode() or 'nothing'}")
         self.took.append(time.perf_counter() - self._began)
         if CLOSED.search(head):

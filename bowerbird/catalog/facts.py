@@ -99,6 +99,22 @@ def newest(conn: Connection, limit: int, before_id: int | None = None) -> list[i
     return list(conn.scalars(NEWER[before_id is not None], given).all())
 
 
+def _unheld(older: bool) -> Select[Any]:
+    save = saves.alias()
+    kept = sa.exists().where(save.c.pin_id == pins.c.id, save.c.user_id == VIEWER)
+    return NEWER[older].where(pins.c.user_id != VIEWER, sa.not_(kept))
+
+
+UNHELD = {older: _unheld(older) for older in (False, True)}
+
+
+def newest_for(conn: Connection, limit: int, before_id: int | None, viewer: int) -> list[int]:
+    """As `newest`, without the viewer's own pins and those that the viewer saved: of who has nearly all there is, the
+    database passes over a hundred thousand in the time in which Python looks at a few hundred."""
+    given = {"limit": limit, "viewer": viewer} | ({} if before_id is None else {"before_id": before_id})
+    return list(conn.scalars(UNHELD[before_id is not None], given).all())
+
+
 TOGETHER = 16
 """Lists that are asked for in one statement, so that there is one to be kept compiled."""
 

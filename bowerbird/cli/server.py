@@ -59,8 +59,8 @@ class Tidy:
 
     def __call__(self, phase: str, about: dict[str, int]) -> None:
         if phase == "start":
-            self._began = time.perf_counter()
-        elif about["generation"] == 2 and time.perf_counter() - self._began > LONG:
+            self._began = time.thread_time()
+        elif about["generation"] == 2 and time.thread_time() - self._began > LONG:
             gc.freeze()
 
 

@@ -18,7 +18,7 @@ from bowerbird.feed import served
 from bowerbird.feed.compose import Cursor, compose
 from bowerbird.feed.features import COLUMNS
 from bowerbird.feed.placing import Item, bookmark_of, place
-from bowerbird.feed.request import Asked, Feed, Page, Placed, Reason
+from bowerbird.feed.request import Asked, Feed, Page, Placed, Why
 from bowerbird.model import Shown, Taste, Trend
 from bowerbird.ports import Unavailable
 
@@ -65,18 +65,24 @@ def home(feed: Feed, conn: Connection, viewer: int, bookmark: str | None = None,
     request, position = bookmark_of(bookmark)
     try:
         if request == "newest":
-            return _newest(feed, conn, viewer, position, limit)
+            return _newest(feed, conn, viewer, _load(feed, viewer, request)[1].taste, position, limit)
         return _page(feed, conn, viewer, request, position, limit)
     except Unavailable:
         feed.missed["page:failed"] += 1
-        return _newest(feed, conn, viewer, 0, limit)
+        return _newest(feed, conn, viewer, Taste(), position if request == "newest" else 0, limit)
 
 
-def _newest(feed: Feed, conn: Connection, viewer: int, before: int, limit: int) -> Page:
-    found = pins.newest(conn, viewer, before or None, limit + 1)
-    shown = of_pins(feed.engines, found[:limit])
-    placed = [Placed(face, "newest", Reason("new"), number) for number, face in enumerate(shown)]
-    return Page("newest", placed, f"newest.{found[limit - 1].id}" if len(found) > limit else None)
+def _newest(feed: Feed, conn: Connection, viewer: int, taste: Taste, before: int, limit: int) -> Page:
+    """The next of the newest pins that were not hidden."""
+    while True:
+        found = pins.newest(conn, viewer, before or None, limit + 1)
+        items = {n: Item(pin.id, pin.image.id, "newest", Why("new")) for n, pin in enumerate(found[:limit])}
+        placed = place(
+            feed, conn, viewer, taste, items, {face.id: face for face in of_pins(feed.engines, found[:limit])}
+        )
+        before = found[limit - 1].id if len(found) > limit else 0
+        if placed or not before:
+            return Page("newest", placed, f"newest.{before}" if before else None)
 
 
 def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int, limit: int) -> Page:
@@ -87,7 +93,7 @@ def _page(feed: Feed, conn: Connection, viewer: int, request: str, position: int
         request, position = secrets.token_hex(12), 0
         kept = _compose(feed, conn, viewer, request, known, [], Cursor())
         if not kept.items:
-            return _newest(feed, conn, viewer, 0, limit)
+            return _newest(feed, conn, viewer, known.taste, 0, limit)
     while position < len(kept.items) or not kept.cursor.done:
         if position >= len(kept.items):
             before = [*kept.before, *(item.pin_id for item in kept.items)][-LEFT_OUT:]
@@ -131,8 +137,9 @@ def _compose(
     asked = asked_by(feed, conn, viewer, request, known, before)
     items, cursor = compose(asked, cursor)
     kept = Kept(viewer, items, before, cursor)
+    list_ = msgspec.msgpack.encode(kept)
     # Lost in a power cut it is composed anew, as one that is too old.
-    feed.engines.metadata.put(f"feed:{request}", msgspec.msgpack.encode(kept), KEEP, durable=False)
+    feed.keep(lambda: feed.engines.metadata.put(f"feed:{request}", list_, KEEP, durable=False))
     return kept
 
 

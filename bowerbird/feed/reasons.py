@@ -10,7 +10,14 @@ from bowerbird.catalog import facts
 from bowerbird.catalog.faces import Face
 from bowerbird.feed.request import Reason, Why
 
-INSTEAD = {"saved": "look", "liked": "look", "together": "people", "board": "follow", "person": "follow"}
+INSTEAD = {
+    "saved": "look",
+    "liked": "look",
+    "together": "people",
+    "near": "look",
+    "board": "follow",
+    "person": "follow",
+}
 """What is said when the pin, board or person may not be named, or is gone."""
 
 SENTENCES = {
@@ -20,6 +27,7 @@ SENTENCES = {
     "person": "From {username}, whom you follow",
     "follow": "From what you follow",
     "together": "People save it together with {pin}",
+    "near": "Not far from {pin} on people’s boards",
     "people": "Saved by people who save what you save",
     "many": "Many people save this now",
     "fresh": "New, and waiting for its first viewers",
@@ -48,6 +56,7 @@ class Teller:
             "saved": pin,
             "liked": pin,
             "together": pin,
+            "near": pin,
             "alike": pin,
             "topic": pin,
             "board": board,

@@ -49,7 +49,8 @@ SEEDS, STYLES = 20, 4
 class Near(NamedTuple):
     """What belongs with some pins, of one kind, best first."""
 
-    why: Why
+    why: Why | Callable[[int], Why]
+    """Or why each does, by its pin's id."""
     pin_ids: Sequence[int] = ()
     image_ids: Sequence[int] = ()
     """Instead of pins: of each the viewer is shown the oldest."""
@@ -173,7 +174,8 @@ def _compose(feed: Feed, conn: Connection, viewer: int | None, seeds: Seeds, dep
     known = {face.image_id: face for face in met.values()}
     ready = [image for image in best[:most] if image in known and known[image].state is State.READY]
     kept = _folded(feed, ready, known, own)
-    items = [Item(sight.pin_of[i], i, fused[i].source, fused[i].why, fused[i].features) for i in kept]
+    known_as = {image: sight.pin_of[image] for image in kept}
+    items = [Item(pin, i, fused[i].source, fused[i].why(pin), fused[i].features) for i, pin in known_as.items()]
     more = len(best) > most or any(len(near.image_ids) + len(near.pin_ids) >= depth // 2 for near in every)
     return Composed(items, more, met)
 
@@ -206,16 +208,16 @@ class Fused(NamedTuple):
     """How high."""
     shares: list[float]
     """Of its score."""
-    whys: list[Why]
+    whys: list[Why | Callable[[int], Why]]
 
     @property
     def source(self) -> str:
         return "+".join(compress(NAMES, self.ranked))
 
-    @property
-    def why(self) -> Why:
-        """Of the kind that counts most for it."""
-        return self.whys[self.shares.index(max(self.shares))]
+    def why(self, pin_id: int) -> Why:
+        """Of the kind that counts most for it; `pin_id` shows it."""
+        why = self.whys[self.shares.index(max(self.shares))]
+        return why if isinstance(why, Why) else why(pin_id)
 
     @property
     def features(self) -> bytes:
@@ -272,12 +274,18 @@ def _visual(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near
 
 def _walk(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
     found = walk.near(feed, {pin.id: 1.0 for pin in seeds.pins}, depth // 2)
-    return [Near(Why("together", seeds.pins[0].id), [pin_id for pin_id, *_ in found])] if found else []
+    return [Near(_together(feed, seeds), [pin_id for pin_id, *_ in found])] if found else []
 
 
 def _affinity(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:
     found = affinity.near(feed, [pin.id for pin in seeds.pins], depth // 2)
-    return [Near(Why("together", seeds.pins[0].id), [pin_id for pin_id, *_ in found])] if found else []
+    return [Near(_together(feed, seeds), [pin_id for pin_id, *_ in found])] if found else []
+
+
+def _together(feed: Feed, seeds: Seeds) -> Why | Callable[[int], Why]:
+    """What is on one board with a seed is saved together with it; what is further away is not said to be."""
+    near = Why("near", seeds.pins[0].id)
+    return walk.whys_by(feed.graph, [pin.id for pin in seeds.pins], near) if feed.graph else near
 
 
 def _words(feed: Feed, conn: Connection, seeds: Seeds, depth: int) -> list[Near]:

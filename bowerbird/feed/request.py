@@ -27,10 +27,10 @@ class Why(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     """
     `saved`: because you saved `pin_id`. `liked`: because you liked `pin_id`. `board`: from `board_id`, which you
-    follow. `person`: from `user_id`, whom you follow. `together`: people save it together with `pin_id`. `people`:
-    people who save what you save, save this. `many`: many people save this now. `fresh`: new, and waiting for its
-    first viewers. `words`: because you searched for `words`. `look`: it looks like `pin_id`, or like pictures you
-    like. `topic`: it is about the same. `new`: it is new here."""
+    follow. `person`: from `user_id`, whom you follow. `together`: people save it together with `pin_id`. `near`: it is
+    not far from that on boards. `people`: people who save what you save, save this. `many`: many people save this now.
+    `fresh`: new, and waiting for its first viewers. `words`: because you searched for `words`. `look`: it looks like
+    `pin_id`, or like pictures you like. `topic`: it is about the same. `new`: it is new here."""
     pin_id: int = 0
     board_id: int = 0
     user_id: int = 0
@@ -101,6 +101,8 @@ class Feed:
     """Seconds that one source may take."""
     logged: float = 1.0
     """Share of the lists served whose features are logged for learning."""
+    keep: Callable[[Callable[[], None]], None] = lambda work: work()
+    """Does what a page leaves for its next ones, before it is out; `web.site.after_turn` where walls take turns."""
     untold: deque[Event] = field(default_factory=lambda: deque(maxlen=1000))
     """Events that the log is told in a moment; see `feed.served`."""
     missed: Counter[str] = field(default_factory=Counter)

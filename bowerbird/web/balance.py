@@ -9,8 +9,7 @@ the other. (Envoy's `exact_balance` does so as connections come in, which Grania
 from __future__ import annotations
 
 import fcntl
-import mmap
-from collections.abc import Sequence
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,38 +22,47 @@ MORE = 1.5
 
 
 class Balance:
-    """What each of `processes` has to answer, a byte each in a file at `path` that they share."""
+    """What each of `processes` has to answer, a byte each in a file at `path` that they share. Where that cannot be
+    opened or written, nothing is closed."""
 
     def __init__(self, path: Path, processes: int) -> None:
-        self._file = path.open("a+b")
-        self._file.truncate(MOST)
-        self._waiting = mmap.mmap(self._file.fileno(), MOST)
-        slots = range(min(processes, MOST))
-        self._mine = self._claimed(slots)
-        self._others = [slot for slot in slots if slot != self._mine]
+        self._slots = range(min(processes, MOST))
+        self._mine = -1
         self._excess = 0.0
-        self.waiting(0)
+        self._file = -1
+        if processes > 1:
+            with suppress(OSError):
+                self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+                self._claim()
 
-    def _claimed(self, slots: Sequence[int]) -> int:
-        """The first byte that no living process has: its lock ends with it. -1 where there is none, as in the moment in
-        which one takes over from another."""
-        for slot in slots:
+    def _claim(self) -> None:
+        """The first byte that no living process has: its lock ends with it. None where one takes over from another that
+        lives still."""
+        for slot in self._slots:
             with suppress(OSError):
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
-                return slot
-        return -1
+                self._mine = slot
+                return
 
     def waiting(self, requests: int) -> None:
         """So many are to be answered now."""
         if self._mine >= 0:
-            self._waiting[self._mine] = min(requests, MOST)
+            with suppress(OSError):
+                os.pwrite(self._file, bytes([min(requests, MOST)]), self._mine)
 
     def crowded(self) -> bool:
         """Asked once an answer: whether its client had better connect anew."""
-        if self._mine < 0 or not self._others:
+        if self._file < 0:
             return False
-        least = min(self._waiting[slot] for slot in self._others)
-        self._excess += (self._waiting[self._mine] - least - self._excess) * SHARE
+        if self._mine < 0:
+            self._claim()
+        try:
+            told = os.pread(self._file, len(self._slots), 0).ljust(len(self._slots), b"\0")
+        except OSError:
+            return False
+        least = min((told[slot] for slot in self._slots if slot != self._mine), default=0)
+        mine = told[self._mine] if self._mine >= 0 else least
+        self._excess += (mine - least - self._excess) * SHARE
         if self._excess < MORE:
             return False
         self._excess = 0.0

@@ -46,7 +46,7 @@ def unhide(site: Site, user_id: int, pin: Pin) -> None:
 def _is_hidden(site: Site, user_id: int, pin: Pin) -> bool:
     """As far as it was folded; one person's verdict on a pin counts once for others."""
     known = site.engines.metadata.get(f"taste:{user_id}")
-    return bool(known) and any(action.pin_id == pin.id for action in _taste.decode(known).hidden)
+    return known is not None and any(action.pin_id == pin.id for action in _taste.decode(known).hidden)
 
 
 def starters(site: Site, user_id: int, seen: Collection[int], limit: int) -> list[Card]:

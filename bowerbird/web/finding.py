@@ -16,7 +16,7 @@ from bowerbird.ports import Floats, Missing
 from bowerbird.search import ask, duplicates, similar
 from bowerbird.search.ask import Query
 from bowerbird.web.cards import Card, card
-from bowerbird.web.site import Site
+from bowerbird.web.site import Site, after_turn
 
 NUMBER = r"(?:0|1|0?\.[0-9]{1,6}|[01]\.[0-9]{1,6})"
 BOX = re.compile(rf"{NUMBER}(?:,{NUMBER}){{3}}")
@@ -72,7 +72,7 @@ def near_duplicates(site: Site, viewer: int | None, image_id: int) -> duplicates
     """What is known by now; where something is still to be found out, a worker is asked to."""
     near = duplicates.near_duplicates(site.engines, image_id, viewer)
     if not near.whole:
-        compare.ask(site.engines, image_id)
+        after_turn(lambda: compare.ask(site.engines, image_id))
     return near
 
 

@@ -6,19 +6,20 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial, wraps
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from jinja2 import Environment
 from litestar import Response
-from litestar.concurrency import get_asyncio_executor
+from litestar.concurrency import get_asyncio_executor, sync_to_thread
 
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.feed.request import Feed
-from bowerbird.ports import Engines
+from bowerbird.ports import Engines, Unavailable
 from bowerbird.search.duplicates import fold
 from bowerbird.web.media import Signer
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from bowerbird.web.auth import Viewer
 
 T = TypeVar("T")
+
+log = structlog.get_logger("bowerbird.web")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Site:
         self.signer = signer
         self.rules = rules
         self.templates = templates
-        self.feed = Feed(engines, fold)
+        self.feed = Feed(engines, fold, keep=after_turn)
         self.turns = ThreadPoolExecutor(turns, "page")
         """The threads of `in_turn`."""
         self.closing = threading.Event()
@@ -84,7 +87,33 @@ def in_turn(handler: Callable[..., T]) -> Callable[..., Awaitable[T]]:
     @wraps(handler)
     async def turn(*, site: Site, **asked: Any) -> T:
         threads = get_asyncio_executor() if asked.get("box") else site.turns
+        left: list[Callable[[], object]] = []
+        _left.set(left)
         work = partial(copy_context().run, partial(handler, site=site, **asked))
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+        made = await asyncio.get_running_loop().run_in_executor(threads, work)
+        for each in left:
+            await sync_to_thread(_done, each)
+        return made
 
     return turn
+
+
+_left: ContextVar[list[Callable[[], object]] | None] = ContextVar("left", default=None)
+"""What is to be done after the turn that is under way."""
+
+
+def after_turn(work: Callable[[], object]) -> None:
+    """Does it before the answer goes out, but not in the turn: who writes waits for others that write, and who waits in
+    a turn holds up every wall. Without a turn, at once."""
+    left = _left.get()
+    if left is None:
+        work()
+    else:
+        left.append(work)
+
+
+def _done(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Unavailable as error:
+        log.warning("left undone", why=str(error))

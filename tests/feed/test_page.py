@@ -115,6 +115,24 @@ def test_who_has_it_all_is_shown_it(site: Site) -> None:
     assert ids(*site.scroll(limit=2)) == [pin.id for pin in reversed(own)]
 
 
+def test_who_has_it_all_can_hide_some_of_it(site: Site) -> None:
+    own = [site.add(user_id=site.bob) for _ in range(9)]
+    site.taste(site.bob, hidden=tuple(Action("hide", pin.id, pin.image.id, NOW) for pin in own[3:7]))
+    left = [pin.id for pin in reversed([*own[:3], *own[7:]])]
+    assert ids(site.home(limit=25)) == left
+    assert ids(*site.scroll(limit=2)) == left
+
+
+def test_of_someone_who_is_followed_it_is_not_said_that_their_board_is(site: Site) -> None:
+    pin = site.add()
+    site.board(site.ada, "Chairs", pins=[pin])
+    with site.engines.database.write() as conn:
+        follows.person(conn, site.bob, site.ada)
+    told = {placed.reason.kind for placed in site.home().placed if placed.source == "followed"}
+    assert told <= {"follow", "person"}
+    assert told
+
+
 def test_hidden_goes_with_its_like_at_once(site: Site) -> None:
     style = site.direction()
     alike = [site.add(site.direction((style, 0.95))) for _ in range(12)]

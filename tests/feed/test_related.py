@@ -67,6 +67,17 @@ def test_what_is_kept_together_and_what_looks_alike_share_the_page(home: Kin) ->
     assert home.lamp.id not in ids(page)
 
 
+def test_only_what_is_on_one_board_is_said_to_be_saved_together(home: Kin) -> None:
+    graph, far, farther = home.site.feed.graph, home.site.add(), home.site.add()
+    assert graph is not None
+    graph.add_all([(home.chair.id, 900), (far.id, 900), (far.id, 901), (farther.id, 901)])
+    page = home.related(limit=60)
+    told = {placed.pin.id: placed.reason.kind for placed in page.placed if "walk" in placed.source}
+    assert of(page, home.chair).reason.kind == "together"
+    assert {told.get(far.id, "near"), told.get(farther.id, "near")} == {"near"}
+    assert {far.id, farther.id} & told.keys()
+
+
 def test_what_both_kinds_find_comes_first(home: Kin) -> None:
     both = home.alike[-1]
     assert home.site.feed.graph is not None

@@ -76,3 +76,23 @@ def test_a_process_that_comes_takes_the_place_of_one_that_died(tmp_path: Path) -
     fourth = other(tmp_path / "web", 2)
     assert fourth.ask("waiting", 1) is None
     assert closed(one, 20)
+
+
+def test_one_that_came_too_early_takes_the_place_that_is_free_later(tmp_path: Path) -> None:
+    one, two = other(tmp_path / "web", 2), other(tmp_path / "web", 2)
+    two.ask("waiting", 0)
+    third = other(tmp_path / "web", 2)
+    two.process.kill()
+    two.process.join()
+    closed(third, 1)
+    one.ask("waiting", 8)
+    third.ask("waiting", 8)
+    assert closed(one, 50) == closed(third, 50) == 0
+    third.ask("waiting", 2)
+    assert closed(one, 20)
+
+
+def test_where_nothing_can_be_written_nothing_is_closed(tmp_path: Path) -> None:
+    one = other(tmp_path / "no such folder" / "web", 2)
+    one.ask("waiting", 200)
+    assert closed(one, 50) == 0

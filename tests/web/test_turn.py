@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bowerbird.web.site import in_turn
+from bowerbird.ports import Unavailable
+from bowerbird.web.site import after_turn, in_turn
 
 
 @pytest.fixture
@@ -72,3 +73,40 @@ def test_what_a_handler_raises_comes_through(site: Any) -> None:
 
     with pytest.raises(LookupError, match="no such wall"):
         asked(ask())
+
+
+def test_what_is_left_is_done_after_the_turn_and_before_the_answer(site: Any) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    @in_turn
+    def slow(site: Any) -> str:
+        after_turn(lambda: (held.wait(5), done.set()))  # as one that waits for the lock of a writer
+        return "slow"
+
+    @in_turn
+    def quick(site: Any) -> bool:
+        return done.is_set()
+
+    async def both() -> tuple[str, bool, bool]:
+        waits = asyncio.create_task(slow(site=site))
+        await asyncio.sleep(0.05)
+        passed_by = await quick(site=site)
+        held.set()
+        return await waits, passed_by, done.is_set()
+
+    assert asked(both()) == ("slow", False, True)
+
+
+def test_an_engine_that_is_away_after_the_turn_costs_no_answer(site: Any) -> None:
+    def away() -> None:
+        raise Unavailable("gone")
+
+    @in_turn
+    def wall(site: Any) -> str:
+        after_turn(away)
+        return "a wall"
+
+    async def ask() -> str:
+        return await wall(site=site)
+
+    assert asked(ask()) == "a wall"

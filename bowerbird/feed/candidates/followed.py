@@ -11,6 +11,7 @@ BOARDS, PEOPLE = 10, 8
 
 def propose(asked: Asked) -> list[Proposal]:
     people = _some(asked, follows.people_of(asked.conn, asked.viewer), PEOPLE)
+    # Of a board that comes through its owner it is not said that it is followed.
     own = _some(asked, follows.boards_of(asked.conn, asked.viewer), BOARDS)
     theirs = _some(asked, facts.open_boards_of(asked.conn, people), BOARDS // 2)
     boards, lately = [*dict.fromkeys([*own, *theirs])], asked.feed.lately
@@ -19,7 +20,7 @@ def propose(asked: Asked) -> list[Proposal]:
     return [
         Proposal(why, 1.0 - rank / len(pin_ids), pin_id)
         for why, pin_ids in [
-            *((Why("board", board_id=board), pin_ids) for board, pin_ids in on_board),
+            *((Why("board", board_id=board) if board in own else Why("follow"), ids) for board, ids in on_board),
             *((Why("person", user_id=person), pin_ids) for person, pin_ids in by_user),
         ]
         for rank, pin_id in enumerate(pin_ids)

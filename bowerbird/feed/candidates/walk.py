@@ -30,17 +30,17 @@ def propose(asked: Asked) -> list[Proposal]:
     seed = int(asked.dice.integers(2**31))
     found = walk(graph, weights, MOST + SEEDS, STEPS, seed, popularity=POPULARITY)
     top = found[0][1] if found else 1.0
-    whys = _whys(graph, [action.pin_id for action in recent])
+    whys = whys_by(graph, [action.pin_id for action in recent], Why("people"))
     return [Proposal(partial(whys, pin_id), score / top, pin_id) for pin_id, score in found[:MOST]]
 
 
-def _whys(graph: SaveGraph, seeds: Sequence[int]) -> Callable[[int], Why]:
-    """Why a pin was met, by its id: it is on one board with a seed, the latest of those that are, or further away."""
+def whys_by(graph: SaveGraph, seeds: Sequence[int], else_: Why) -> Callable[[int], Why]:
+    """Why a pin was met, by its id: it is on one board with a seed, the first of those that are, or further away."""
     seed_of = {board: seed for seed in reversed(seeds) for board in graph.boards(seed)}
 
     def why(pin_id: int) -> Why:
         seed = next((seed_of[board] for board in graph.boards(pin_id) if board in seed_of), 0)
-        return Why("together", seed) if seed else Why("people")
+        return Why("together", seed) if seed else else_
 
     return why
 
