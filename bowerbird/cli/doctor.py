@@ -13,14 +13,15 @@ from dataclasses import fields
 from typing import Annotated, NamedTuple
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from bowerbird import __version__, wiring
 from bowerbird.cli.service import check_port
-from bowerbird.cli.terminal import Data, app, opened, out, settings_for
+from bowerbird.cli.terminal import Data, app, err, opened, out, settings_for
 from bowerbird.model import State
 from bowerbird.ports import Encoder, Unavailable
-from bowerbird.settings import BadSetting, Settings
+from bowerbird.settings import BadSetting, Settings, load, unknown
 
 jobs_app = typer.Typer(no_args_is_help=True, help="Jobs that were parked after their last try: parked, retry.")
 app.add_typer(jobs_app, name="jobs")
@@ -109,32 +110,37 @@ def jobs_retry(
 def settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page of the documentation.")] = False,
 ) -> None:
-    """Every setting, its value now, and what it does."""
+    """Every setting, its value now, and what it does; and variables that look like one and are none."""
     if markdown:
         print(settings_page(), end="")  # noqa: T201
         return
-    current = settings_for()
+    wrong = unknown(os.environ)  # who slipped a letter looks here for the name
+    current = load({name: value for name, value in os.environ.items() if name not in wrong})
     table = Table("setting", "now", "what it does")
     for field in fields(Settings):
         value = str(getattr(current, field.name))
         value = "(hidden)" if field.name == "secret" and value else SECRETS.sub("(hidden)", value)
         table.add_row(f"BOWERBIRD_{field.name.upper()}", value, field.metadata["doc"])
     out.print(table)
+    for sentence in wrong.values():
+        err.print(f"[red]{escape(sentence)}[/red]", highlight=False, soft_wrap=True)
 
 
 def settings_page() -> str:
     """`docs/settings.md`."""
     rows = [
         f"| `BOWERBIRD_{field.name.upper()}` | {f'`{field.default}`' if str(field.default) else ''} "
-        f"| {field.metadata['doc']} |\n"
+        f"| {'' if field.metadata['least'] is None else field.metadata['least']} | {field.metadata['doc']} |\n"
         for field in fields(Settings)
     ]
     return (
         "# Settings\n\n"
         "Each is an environment variable. For each, `<NAME>_FILE` may name a file that holds the value instead, for\n"
         "secrets. A variable that begins with `BOWERBIRD_` and is no setting stops the start, so a slip of the pen\n"
-        "does not pass unseen. This page is what `bowerbird settings --markdown` prints.\n\n"
-        "| setting | default | what it does |\n|---|---|---|\n" + "".join(rows)
+        "does not pass unseen; `bowerbird settings` shows its table all the same, and names it. A value that is not\n"
+        "allowed stops the start too, such as a number below the least. An empty `BOWERBIRD_DATA` counts as unset.\n"
+        "This page is what `bowerbird settings --markdown` prints.\n\n"
+        "| setting | default | least | what it does |\n|---|---|---|---|\n" + "".join(rows)
     )
 
 

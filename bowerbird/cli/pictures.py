@@ -32,6 +32,7 @@ from bowerbird.model import Role, State
 from bowerbird.settings import BadSetting
 
 if TYPE_CHECKING:
+    from bowerbird.ingest.importer import Imported
     from bowerbird.ports import Engines
 
 Pictures = Annotated[Path, typer.Argument(help="A sub-folder becomes a board.", exists=True, file_okay=False)]
@@ -44,7 +45,10 @@ def import_(
     secret: Annotated[bool, typer.Option("--secret", help="Make the boards secret.")] = False,
     data: Data = None,
 ) -> None:
-    """Import a folder of pictures. What is already there is passed over, so it may be run again."""
+    """Import a folder of pictures. What is already there is passed over, so it may be run again.
+
+    Ends with 1 if a file was not taken or could not be developed; each is named.
+    """
     from bowerbird.ingest import importer
 
     settings = settings_for(data=data)
@@ -66,9 +70,27 @@ def import_(
         except Stopped:
             err.print("Stopped. What is stored is kept; the same command goes on where this one ended.")
             raise typer.Exit(130) from None
-        out.print(done.summary())
-        for path, why in done.refused:
-            out.print(f"  [yellow]{escape(str(path))}[/yellow]: {escape(why)}", highlight=False)
+        if not tell_outcome(engines, done):
+            raise typer.Exit(1)
+
+
+def tell_outcome(engines: Engines, done: Imported) -> bool:
+    """Print what came of a folder, once no job waits; whether all of it was taken and came through."""
+    from bowerbird.ingest import importer
+
+    failed = importer.failed(engines, done)
+    out.print(done.summary())
+    tell_files(done.refused)
+    if failed:
+        out.print(f"{len(failed):,} of these could not be developed:")
+        tell_files(failed)
+    return not (done.refused or failed)
+
+
+def tell_files(files: list[tuple[Path, str]]) -> None:
+    for path, why in files:
+        name = os.fsencode(path).decode("utf-8", "replace")  # it may hold bytes that are no text
+        out.print(f"  [yellow]{escape(name)}[/yellow]: {escape(why)}", highlight=False, soft_wrap=True)
 
 
 def importing_user(engines: Engines, name: str | None) -> int:
@@ -121,13 +143,20 @@ def demo(
     folder = data or os.environ.get("BOWERBIRD_DATA") or ("demo-photos" if photos else "demo-data")
     settings = settings_for(data=folder, port=port, log_level=os.environ.get("BOWERBIRD_LOG_LEVEL", "warning"))
     check_port(settings)
+    came: list[Imported] = []
     stop = stop_on_signal()
     with opened(settings) as engines, running(settings, web=True), contextlib.suppress(Stopped):
         err.print(f"Bowerbird is at [bold]{address(settings)}[/bold] and fills up as you watch.", soft_wrap=True)
         with progress() as bar:
             report = reporter(bar, stop)
-            login = seed.from_photos(engines, photos, report) if photos else seed.seed(engines, report)
+            if photos:
+                most = settings.max_upload_mb << 20
+                login = seed.from_photos(engines, photos, report, max_bytes=most, tell=came.append)
+            else:
+                login = seed.seed(engines, report)
             finish_queue(engines, bar, stop)
+        for done in came:
+            tell_outcome(engines, done)
         err.print(f"\n  Bowerbird is at [bold]{address(settings)}[/bold]", soft_wrap=True)
         err.print(
             f"  Log in as [bold]{login.username}[/bold] with [bold]{login.password}[/bold]. Ctrl-C stops it.\n",

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,13 +67,22 @@ def seed(engines: Engines, progress: Report = lambda what, done, of: None) -> Lo
     return login
 
 
-def from_photos(engines: Engines, folder: Path, progress: Report = lambda what, done, of: None) -> Login:
-    """Import a folder for the demo account: a sub-folder becomes a board, and so do the pictures beside it."""
+def from_photos(
+    engines: Engines,
+    folder: Path,
+    progress: Report = lambda what, done, of: None,
+    *,
+    max_bytes: int = upload.MAX_BYTES,
+    tell: Callable[[importer.Imported], None] = lambda done: None,
+) -> Login:
+    """Import a folder for the demo account: a sub-folder becomes a board, and so do the pictures beside it. `tell` gets
+    what came of the folder."""
     login = _login(engines)
     with engines.database.write() as conn:
         owner = users.by_name(conn, login.username)
         assert owner is not None
-    importer.walk(engines, owner.id, folder, progress=lambda done, of: progress("Importing", done, of))
+    report = partial(progress, "Importing")
+    tell(importer.walk(engines, owner.id, folder, progress=report, max_bytes=max_bytes))
     on_none = ~sa.exists().where(t.saves.c.pin_id == t.pins.c.id)
     loose = sa.select(t.pins.c.id, t.pins.c.created_at).where(t.pins.c.user_id == owner.id, on_none)
     with engines.database.write() as conn:

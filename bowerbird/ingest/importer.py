@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bowerbird.catalog import boards
+from bowerbird.catalog import boards, images
 from bowerbird.ingest import upload
+from bowerbird.model import State
 from bowerbird.ports import Engines
 
 _CAMERA_NAME = re.compile(
@@ -21,6 +22,9 @@ _HASH_NAME = re.compile(r"(?i)^[0-9a-f]{8,}(-[0-9a-f]{4,})*$")
 _NOT_PICTURES = {".csv", ".db", ".ds_store", ".html", ".ini", ".json", ".md", ".txt", ".xml", ".yaml", ".yml"}
 """Passed over without a word; any other file that is no picture is reported."""
 
+AT_ONCE = 500
+"""Images asked for in one statement."""
+
 
 @dataclass
 class Imported:
@@ -30,7 +34,9 @@ class Imported:
     known: int = 0
     """Pictures that this user had pinned already."""
     refused: list[tuple[Path, str]] = field(default_factory=list)
-    """Files that were not taken, and why."""
+    """Files that were not taken and folders that could not be read, and why."""
+    taken: dict[int, Path] = field(default_factory=dict)
+    """By image id the file it came from, the first of several."""
 
     def summary(self) -> str:
         parts = [f"{self.created:,} new pictures", f"{self.known:,} already there"]
@@ -51,8 +57,8 @@ def walk(
     The board of `folder/a/b` is called "a / b"; pictures in `folder` itself go on none, or, if `secret`, on one
     of the folder's own name. Raises `Unavailable`; run again, it goes on where it stopped.
     """
-    files = sorted(_files(folder))
     done = Imported()
+    files = sorted(_files(folder, lambda error: done.refused.append(_unread(error, folder))))
     top = _words(folder.resolve().name) if secret else ""
     on_board: dict[str, int | None] = {"": None}
     for number, path in enumerate(files):
@@ -75,8 +81,21 @@ def walk(
         else:
             done.created += taken.created
             done.known += not taken.created
+            done.taken.setdefault(taken.pin.image.id, path.relative_to(folder))
     progress(len(files), len(files))
     return done
+
+
+def failed(engines: Engines, done: Imported) -> list[tuple[Path, str]]:
+    """Files of an import that the pipeline could not use, each with the step and the reason. Ask once it is through."""
+    ids = list(done.taken)
+    found: list[tuple[Path, str]] = []
+    with engines.database.read() as conn:
+        for start in range(0, len(ids), AT_ONCE):
+            some = images.by_ids(conn, ids[start : start + AT_ONCE]).values()
+            bad = [image for image in some if image.state is State.FAILED]
+            found += [(done.taken[image.id], f"{image.step}: {image.error}") for image in bad]
+    return sorted(found)
 
 
 def title(stem: str) -> str:
@@ -106,11 +125,21 @@ def _board(engines: Engines, user_id: int, name: str, secret: bool) -> int:
         return min(fit) if fit else boards.create(conn, user_id, name, secret=secret).id
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Regular files that may be pictures; hidden ones and links to folders are left out."""
-    for where, folders, names in os.walk(folder):
+def _unread(error: OSError, folder: Path) -> tuple[Path, str]:
+    return Path(error.filename or folder).relative_to(folder), error.strerror or str(error)
+
+
+def _files(folder: Path, unread: Callable[[OSError], None]) -> Iterator[Path]:
+    """Regular files that may be pictures; hidden ones and links to folders are left out. `unread` is told of what
+    could not be looked at."""
+    for where, folders, names in os.walk(folder, onerror=unread):
         folders[:] = [name for name in folders if not name.startswith((".", "@", "__MACOSX"))]
         for name in names:
             path = Path(where, name)
-            if not name.startswith(".") and path.suffix.lower() not in _NOT_PICTURES and path.is_file():
-                yield path
+            if name.startswith(".") or path.suffix.lower() in _NOT_PICTURES:
+                continue
+            try:
+                if path.is_file():
+                    yield path
+            except OSError as error:  # a folder may show its names and yet let nobody in
+                unread(error)

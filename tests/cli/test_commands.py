@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pyvips
+
+from tests.darkroom.pictures import jpeg, noisy
+from tests.journeys.processes import free_port
 
 
 def bowerbird(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
@@ -52,13 +57,55 @@ def test_an_import_is_finished_when_it_returns_and_may_be_run_again(tmp_path: Pa
     data = ("--data", str(tmp_path / "data"))
 
     first = bowerbird("import", str(folder), *data)
-    assert first.returncode == 0, first.stderr
+    assert first.returncode == 1, first.stderr
     assert "password" in first.stdout
-    assert "notes.jpg" in first.stdout
+    assert "  notes.jpg: This is no picture" in first.stdout
+    (folder / "notes.jpg").unlink()
     again = bowerbird("import", str(folder), *data)
-    assert again.returncode == 0
+    assert again.returncode == 0, again.stdout
     report = bowerbird("doctor", *data).stdout
     assert "3 ready" in report, report
+
+
+def test_an_import_names_what_the_pipeline_could_not_use(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "Trees").mkdir(parents=True)
+    (folder / "good.jpg").write_bytes(jpeg(noisy(300, 200, 1)))
+    (folder / "Trees" / "cut [off].jpg").write_bytes(jpeg(noisy(300, 200, 2))[:9000])
+    data = ("--data", str(tmp_path / "data"))
+    for new in (2, 0):
+        done = bowerbird("import", str(folder), *data)
+        assert done.returncode == 1, done.stderr
+        assert f"{new} new pictures, {2 - new} already there.\n1 of these could not be developed:\n" in done.stdout
+        assert re.search(r"^  Trees/cut \[off\]\.jpg: decode: \w.*\.$", done.stdout, re.MULTILINE), done.stdout
+        assert "good.jpg" not in done.stdout
+
+
+def test_the_demo_names_the_photographs_it_did_not_take(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "good.jpg").write_bytes(jpeg(noisy(300, 200, 1)))
+    (folder / "cut.jpg").write_bytes(jpeg(noisy(300, 200, 2))[:9000])
+    (folder / "large.jpg").write_bytes(jpeg(noisy(300, 200, 3)) + bytes(2**20))
+    words = ("--photos", str(folder), "--data", str(tmp_path / "data"), "--port", str(free_port()))
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "bowerbird", "demo", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", "BOWERBIRD_MAX_UPLOAD_MB": "1"},
+    )
+    late = threading.Timer(90, demo.kill)
+    late.start()
+    assert demo.stderr is not None
+    try:
+        assert any("Log in as" in line for line in demo.stderr)
+    finally:
+        demo.terminate()
+        told = demo.communicate()[0]
+        late.cancel()
+    assert "2 new pictures, 0 already there, 1 not taken:\n  large.jpg: It has more than 1 MB.\n" in told
+    assert "  cut.jpg: decode: " in told
 
 
 def test_doctor_says_what_to_do(tmp_path: Path) -> None:
@@ -81,6 +128,13 @@ def test_settings_show_no_password(tmp_path: Path) -> None:
         assert left in shown.replace("\n", ""), shown
 
 
+def test_settings_are_shown_though_one_is_misspelt() -> None:
+    shown = bowerbird("settings", BOWERBIRD_WEB_WORKER="4")
+    assert shown.returncode == 0, shown.stderr
+    assert "BOWERBIRD_WEB_WORKERS" in shown.stdout
+    assert shown.stderr == "BOWERBIRD_WEB_WORKER is no setting; is BOWERBIRD_WEB_WORKERS meant?\n"
+
+
 def test_a_taken_port_is_an_error_and_not_a_loop(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -93,4 +147,4 @@ def test_a_taken_port_is_an_error_and_not_a_loop(tmp_path: Path) -> None:
 def test_a_wrong_setting_stops_the_start() -> None:
     answer = bowerbird("serve", BOWERBIRD_WEB_WORKER="4")
     assert answer.returncode == 2
-    assert "BOWERBIRD_WEB_WORKER is no setting" in answer.stderr
+    assert "BOWERBIRD_WEB_WORKER is no setting; is BOWERBIRD_WEB_WORKERS meant? `bowerbird settings`" in answer.stderr

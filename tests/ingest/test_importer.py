@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bowerbird.catalog import boards, pins
-from bowerbird.ingest import importer
+from bowerbird.ingest import importer, pipeline
 from tests.darkroom import pictures
 from tests.darkroom.pictures import jpeg, noisy, saved
 from tests.ingest.conftest import Place
@@ -80,6 +81,45 @@ def test_a_secret_import_is_all_secret(place: Place, folder: Path) -> None:
         assert pins.count(conn) == 4
         made = sorted((board.name, board.secret) for board in boards.of_user(conn, place.ada, place.ada))
     assert made == [("My photos", True), ("Trips / Italy 2020", True), ("birds", False), ("birds", True)]
+
+
+def test_folders_that_cannot_be_read_are_told(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs as root may read every folder, so the system's answer is made up."""
+    scandir, is_file = os.scandir, Path.is_file
+
+    def denied(path: str) -> PermissionError:
+        return PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    def no_trips(path: str) -> object:
+        if str(path).endswith("Trips"):
+            raise denied(path)
+        return scandir(path)
+
+    def no_birds(path: Path) -> bool:
+        if path.name == "wrong-name.txt.gif":
+            raise denied(str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(os, "scandir", no_trips)
+    monkeypatch.setattr(Path, "is_file", no_birds)
+    done = importer.walk(place.engines, place.ada, folder)
+    assert done.created == 1
+    told = {str(path): why for path, why in done.refused}
+    assert told["Trips"] == told["birds/wrong-name.txt.gif"] == "Permission denied"
+
+
+def test_what_the_pipeline_could_not_use_is_told_once(place: Place, tmp_path: Path) -> None:
+    top = tmp_path / "pictures"
+    top.mkdir()
+    for name, data in {"a.jpg": jpeg(noisy(90, 60, 1)), "b.jpg": jpeg()[:400], "c.jpg": jpeg()[:400]}.items():
+        (top / name).write_bytes(data)
+    done = importer.walk(place.engines, place.ada, top)
+    assert importer.failed(place.engines, done) == []
+    for image_id in done.taken:
+        pipeline.process(place.engines, place.room, image_id)
+    [(path, why)] = importer.failed(place.engines, done)
+    assert path == Path("b.jpg")
+    assert why.startswith("decode: ")
 
 
 @pytest.mark.parametrize(
