@@ -28,6 +28,10 @@ class Unavailable(Exception):
     """The engine is away, too slow or full. The message says which and what to do."""
 
 
+class Full(Unavailable):
+    """The disk under the engine is full: it comes back when somebody makes room, not by itself."""
+
+
 class Missing(KeyError):
     """There is no such blob."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bowerbird.ports import Unavailable
+from bowerbird.ports import Full, Unavailable
 
 T = TypeVar("T")
 
@@ -88,7 +88,9 @@ def unavailable(error: BaseException | None, path: Path) -> Unavailable | None:
     """What the caller is told if the file, not the statement, is at fault; else None."""
     code = getattr(error, "sqlite_errorcode", None)
     advice = None if code is None else _ADVICE.get(code & 0xFF)
-    return None if advice is None else Unavailable(f"{path}: {advice} ({error})")
+    if code is None or advice is None:
+        return None
+    return (Full if code & 0xFF == sqlite3.SQLITE_FULL else Unavailable)(f"{path}: {advice} ({error})")
 
 
 class File:

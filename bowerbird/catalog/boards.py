@@ -46,6 +46,7 @@ __all__ = [
     "save_all",
     "unsave",
     "update",
+    "with_pin",
 ]
 
 COVERS = 5
@@ -121,14 +122,22 @@ def of_user(conn: Connection, user_id: int, viewer: int | None) -> list[Board]:
     return _filled(conn, conn.execute(theirs.order_by(boards.c.id.desc())).all(), viewer)
 
 
-def holding(conn: Connection, pin_id: int, viewer: int | None) -> list[Board]:
-    """Boards with this pin, as far as the viewer sees both; without counts and covers."""
+def holding(conn: Connection, pin_id: int, viewer: int | None, limit: int | None = None) -> list[Board]:
+    """Boards with this pin, as far as the viewer sees both, the newest first; without counts and covers."""
     there = (
         BOARD.join(saves, saves.c.board_id == boards.c.id)
         .join(pins, pins.c.id == saves.c.pin_id)
         .where(pins.c.id == pin_id, board_seen_by(viewer), pin_seen_by(viewer))
     )
-    return [Board(*row) for row in conn.execute(there.order_by(boards.c.id.desc()))]
+    return [Board(*row) for row in conn.execute(there.order_by(boards.c.id.desc()).limit(limit))]
+
+
+WITH_PIN = sa.select(saves.c.board_id).where(listed(saves.c.board_id), saves.c.pin_id == sa.bindparam("pin_id"))
+
+
+def with_pin(conn: Connection, board_ids: Sequence[int], pin_id: int) -> set[int]:
+    """Those of these boards that have this pin, however many others have it."""
+    return set(conn.scalars(WITH_PIN, {"ids": list(board_ids), "pin_id": pin_id}))
 
 
 def update(

@@ -43,7 +43,8 @@ class Crashed(Spoiled):
 
 
 class Killed(Unavailable):
-    """Somebody killed the child: a decoder that fails dies of other signals."""
+    """Somebody killed the child: a decoder that fails dies of other signals. Where memory runs out that is the kernel,
+    so whoever sees it time and again with one picture may take it for the picture's fault."""
 
 
 class Darkroom:

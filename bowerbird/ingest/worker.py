@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bowerbird.catalog import fetches, images
-from bowerbird.darkroom.process import Darkroom
+from bowerbird.darkroom.process import Darkroom, Killed
 from bowerbird.ingest import compare, fetch, lifecycle, pipeline, upload
 from bowerbird.model import MAX_TRIES, Delivery, Job, State
 from bowerbird.ports import Engines, Unavailable
@@ -35,6 +35,8 @@ LONGEST = 60.0
 
 HANDS = 2
 """Threads: while the darkroom develops one picture, another thread waits for disks to sync the one before."""
+
+KILLED = "Its work was killed each time; is there enough memory?"
 
 
 class Worker:
@@ -101,7 +103,10 @@ class Worker:
             with self._holding(delivery):
                 self._kinds[job.kind](job)
         except Unavailable as error:
-            if delivery.tries < MAX_TRIES:
+            killed = isinstance(error, Killed)  # anyone may do that once or twice; five times it was for the picture
+            if killed and delivery.tries >= MAX_TRIES and not job.payload.get("again"):  # what is up stays up
+                self._mark_failed(job, KILLED)
+            if killed or delivery.tries < MAX_TRIES:
                 queue.fail(delivery, str(error), delay=_later(delivery))
             else:  # an outage is no fault of the job
                 if job.payload.get("again"):  # its row is not pending, which is what the sweep sends anew
@@ -111,7 +116,7 @@ class Worker:
         except Exception as error:
             log.exception("job %s %s failed", job.kind, job.payload)
             if delivery.tries >= MAX_TRIES:
-                self._mark_failed(job, error)
+                self._mark_failed(job, f"Something here went wrong ({type(error).__name__}).")
             queue.fail(delivery, f"{type(error).__name__}: {error}", delay=_later(delivery))
         else:
             queue.ack(delivery)
@@ -165,14 +170,14 @@ class Worker:
     def _compare(self, job: Job) -> None:
         compare.compare(self._engines, self._darkroom, job.payload["image_id"])
 
-    def _mark_failed(self, job: Job, error: Exception) -> None:
+    def _mark_failed(self, job: Job, reason: str) -> None:
         """A picture must not stay pending for ever because of a mistake of ours."""
         if job.kind != "process":
             return
         with self._engines.database.read() as conn:
             image = images.by_id(conn, job.payload.get("image_id", 0))
         if image is not None:
-            pipeline.give_up(self._engines, image, "worker", f"Something here went wrong ({type(error).__name__}).")
+            pipeline.give_up(self._engines, image, "worker", reason)
 
 
 def _later(delivery: Delivery) -> float:

@@ -18,7 +18,7 @@ from litestar.response import Redirect
 from bowerbird import catalog
 from bowerbird.darkroom import Spoiled
 from bowerbird.ingest.upload import Refused
-from bowerbird.ports import Unavailable
+from bowerbird.ports import Full, Unavailable
 from bowerbird.web.auth import NOBODY
 from bowerbird.web.site import Site
 
@@ -36,6 +36,7 @@ WHAT = {
 }
 """In a visitor's words, what an adapter's folder stands for."""
 COMFORT = "Nothing that was saved is lost. Please try again in a moment."
+FULL = "The disk of this server is full; its administrator must make room. Nothing that was saved is lost."
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -96,6 +97,8 @@ def _explained(error: Exception) -> tuple[int, str, dict[str, str]]:
             return HTTPStatus.UNPROCESSABLE_ENTITY, _words(error), {}
         case Spoiled():
             return HTTPStatus.UNPROCESSABLE_ENTITY, error.reason, {}
+        case Full():
+            return HTTPStatus.INSUFFICIENT_STORAGE, FULL, {}
         case Unavailable():
             what = next((WHAT[port] for port in _ports(error) if port in WHAT), "Part of the service")
             return HTTPStatus.SERVICE_UNAVAILABLE, f"{what} cannot be reached just now. {COMFORT}", {"Retry-After": "5"}

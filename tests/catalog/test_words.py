@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,10 @@ def found(conn: Connection, text: str) -> list[int]:
         ("C3PO_robot", "robot"),
         ("İstanbul", "istanbul"),
         ("ﬁne ﬂowers", "flowers"),
+        ("Crème brûlée", unicodedata.normalize("NFD", "brûlée")),
+        (unicodedata.normalize("NFD", "Đà Nẵng"), unicodedata.normalize("NFD", "nẵng")),
+        ("Старый замок", "за\u0301мок"),
+        ("Старый за\u0301мок", "замок"),
     ],
 )
 def test_found(conn: Connection, ada: User, title: str, query: str) -> None:
@@ -93,6 +98,23 @@ def test_only_ready_pins_are_found_and_tags_arrive_with_readiness(conn: Connecti
     assert found(conn, "quagga") == found(conn, "zebra") == [pin.id]
     pins.delete(conn, pin.id)
     assert found(conn, "quagga") == []
+
+
+def test_of_very_many_boards_the_first_ones_name_a_pin(
+    conn: Connection, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "NAMED", 3)
+    many, few = a_pin(conn, ada), a_pin(conn, ada)
+    boards.save(conn, boards.create(conn, ada.id, "hidden", secret=True).id, many.id, ada.id)
+    made = {name: boards.create(conn, ada.id, name).id for name in ("alpha", "beta", "gamma", "delta")}
+    for board_id in reversed(made.values()):
+        boards.save(conn, board_id, many.id, ada.id)
+    boards.save(conn, made["delta"], few.id, ada.id)
+    assert found(conn, "alpha") == found(conn, "beta") == found(conn, "gamma") == [many.id]
+    assert found(conn, "delta") == [few.id]
+    assert found(conn, "hidden") == []
+    boards.delete(conn, made["beta"], ada.id)
+    assert set(found(conn, "delta")) == {many.id, few.id}
 
 
 def test_what_is_done_and_undone_leaves_scores_as_they_were(conn: Connection, ada: User) -> None:

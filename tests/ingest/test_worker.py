@@ -14,12 +14,13 @@ import pytest
 
 from bowerbird import wiring
 from bowerbird.catalog import fetches, images, pins
+from bowerbird.darkroom.process import Darkroom
 from bowerbird.ingest import fetch, lifecycle, pipeline, upload, worker
 from bowerbird.ingest.worker import Worker
 from bowerbird.model import MAX_TRIES, Job, State
 from bowerbird.ports import Unavailable
 from bowerbird.settings import Settings
-from tests.darkroom import pictures
+from tests.darkroom import pictures, works
 from tests.darkroom.pictures import jpeg, noisy
 from tests.ingest.conftest import Place
 from tests.servers import namespace, need
@@ -170,6 +171,58 @@ def test_a_mistake_of_ours_is_tried_five_times_and_then_told(place: Place, monke
     image = place.image(pin.image.id)
     assert image is not None
     assert (image.state, image.error) == (State.READY, "")
+
+
+class Deadly:
+    """A darkroom whose child is killed over every picture, as the kernel does when memory runs out."""
+
+    def __init__(self, room: Darkroom) -> None:
+        self.room = room
+
+    def run(self, *_: object) -> None:
+        self.room.run(works.be_killed)
+
+
+def killed(place: Place, times: int) -> None:
+    hands = Worker(place.engines, Deadly(place.room))  # type: ignore[arg-type]
+    for _ in range(times):
+        with pytest.raises(Unavailable, match="was killed"):
+            hands.once(2.0)
+
+
+def test_a_picture_that_has_its_work_killed_five_times_is_given_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RETRY", 0.0)
+    monkeypatch.setattr(lifecycle, "SETTLED", -1.0)
+    monkeypatch.setattr(lifecycle, "LOST", 600.0)
+    pin = place.upload(jpeg())
+    killed(place, MAX_TRIES - 1)
+    assert counts(place)[State.PENDING] == 1
+    assert place.engines.queue.parked() == []
+    killed(place, 1)
+    image = place.image(pin.image.id)
+    assert image is not None
+    assert (image.state, image.step) == (State.FAILED, "worker")
+    assert image.error == "Its work was killed each time; is there enough memory?"
+    (parked,) = place.engines.queue.parked()
+    assert (parked.job.payload["image_id"], parked.tries) == (image.id, MAX_TRIES)
+    assert lifecycle.sweep(place.engines) == 0
+    assert place.engines.queue.retry() == 1  # there is more memory now
+    drain(place)
+    assert counts(place)[State.READY] == 1
+
+
+def test_a_picture_that_is_up_stays_up_though_the_work_on_it_is_killed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RETRY", 0.0)
+    pin = place.upload(jpeg())
+    drain(place)
+    place.engines.queue.send([upload.job(pin.image.id, again=True)])
+    killed(place, MAX_TRIES)
+    assert counts(place)[State.READY] == 1
+    assert len(place.engines.queue.parked()) == 1
 
 
 def test_a_job_nobody_knows_is_parked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,6 +186,44 @@ def test_what_was_really_seen_is_told_once(visit: Open, service: Gallery) -> Non
     assert [opened[name] for name in same] == [first[name] for name in same]
 
 
+LEAVE = """
+{
+  let away = false, left = false;
+  Object.defineProperty(document, "hidden", { get: () => away });
+  window.turn = (hidden) => {
+    away = hidden;
+    document.documentElement.dataset.away = hidden;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  const wait = window.setTimeout;
+  window.setTimeout = (work, ms, ...given) => {
+    if (ms === 1000 && !left) wait(turn, 200, left = true);
+    return wait(work, ms, ...given);
+  };
+}
+"""
+"""Another tab, 0.2 s after the first card came into sight."""
+
+
+def test_what_is_behind_another_tab_is_not_seen(visit: Open, service: Gallery) -> None:
+    page = visit("/settings", "tabitha")
+    told: list[dict[str, object]] = []
+    page.expose_function("heard", lambda text: told.extend(json.loads(text)["events"]))
+    page.add_init_script(HEAR + LEAVE)
+    page.goto("/")
+    page.wait_for_selector("[data-away=true]")
+    page.wait_for_timeout(1500)
+    page.evaluate("turn(true)")  # sends whatever waits
+    page.wait_for_timeout(200)
+    assert told == []
+    page.evaluate("turn(false)")
+    page.wait_for_timeout(1500)
+    with page.expect_response("**/api/v1/events"):
+        page.evaluate("turn(true)")
+    page.wait_for_timeout(200)
+    assert {one["kind"] for one in told} == {"impression"}
+
+
 def test_of_use_without_scripts(visit: Open) -> None:
     page = visit("/", "nils", java_script_enabled=False)
     page.locator(".card-why").first.click()

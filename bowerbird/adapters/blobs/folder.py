@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bowerbird.adapters.blobs.keys import checked, folders_of
-from bowerbird.ports import Missing, Unavailable
+from bowerbird.ports import Full, Missing, Unavailable
 
 _DRAFTS = "~drafts"
 """Where files lie while they are being written; `~` is in no key."""
@@ -106,7 +106,7 @@ class Folder:
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             what = "the disk is full; free some space" if full else error.strerror
-            raise Unavailable(f"{self._root}: {what} (errno {error.errno})") from error
+            raise (Full if full else Unavailable)(f"{self._root}: {what} (errno {error.errno})") from error
 
 
 def _write(path: Path, data: bytes) -> None:

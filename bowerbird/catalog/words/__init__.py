@@ -19,16 +19,25 @@ from bowerbird.catalog.words.tokens import Query, Text, spaced
 
 PARAMETERS = 500
 
+NAMED = 200
+"""Boards of a pin whose names are indexed, those made first: each save of it indexes them anew, and all other writes
+wait for that."""
+
 TEXTS = (
-    sa.select(pins.c.id, pins.c.title, pins.c.description, images.c.tags)
+    sa.select(pins.c.id, pins.c.title, pins.c.description, images.c.tags, pins.c.saves)
     .join(images, images.c.id == pins.c.image_id)
     .where(listed(pins.c.id))
 )
-NAMES = (
+ON_OPEN = (
     sa.select(saves.c.pin_id, boards.c.name)
     .join(boards, boards.c.id == saves.c.board_id)
-    .where(listed(saves.c.pin_id), boards.c.secret == sa.false())
-    .order_by(saves.c.pin_id, boards.c.id)
+    .where(boards.c.secret == sa.false())
+)
+NAMES = ON_OPEN.where(listed(saves.c.pin_id)).order_by(saves.c.pin_id, boards.c.id)
+FIRST_NAMES = (
+    ON_OPEN.where(saves.c.pin_id == sa.bindparam("pin_id"))
+    .order_by(boards.c.id)
+    .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 
 
@@ -60,13 +69,23 @@ def refresh(conn: Connection, pin_ids: Iterable[int]) -> None:
 
 
 def _texts(conn: Connection, ids: Sequence[int]) -> dict[int, Text]:
-    names: dict[int, list[str]] = {}
-    for pin_id, name in conn.execute(NAMES, {"ids": ids}):
-        names.setdefault(pin_id, []).append(name)
+    found = conn.execute(TEXTS, {"ids": ids}).all()
+    names = _names(conn, {row.id: row.saves for row in found})
     return {
         pin_id: Text(spaced(title), spaced(description), spaced("\n".join(names.get(pin_id, ()))), tags)
-        for pin_id, title, description, tags in conn.execute(TEXTS, {"ids": ids})
+        for pin_id, title, description, tags, _ in found
     }
+
+
+def _names(conn: Connection, counts: Mapping[int, int]) -> dict[int, list[str]]:
+    """Of the open boards with these pins, of which each has so many."""
+    rows = list(conn.execute(NAMES, {"ids": [pin_id for pin_id, count in counts.items() if count <= NAMED]}))
+    for pin_id in [pin_id for pin_id, count in counts.items() if count > NAMED]:
+        rows += conn.execute(FIRST_NAMES, {"pin_id": pin_id, "limit": NAMED})
+    names: dict[int, list[str]] = {}
+    for pin_id, name in rows:
+        names.setdefault(pin_id, []).append(name)
+    return names
 
 
 def find(conn: Connection, text: str, viewer: int | None, limit: int) -> list[tuple[int, int, float]]:

@@ -44,7 +44,9 @@ def spaced(text: str) -> str:
 
 
 def query(text: str) -> Query:
-    found = [spaced(word).split() for word in re.findall(r"\w+", text[:1000].replace("_", " "))]
+    # Composed first, as macOS writes an accent on its own, which is no letter; some have no composed form.
+    typed = unicodedata.normalize("NFKC", text[:1000]).replace("_", " ")
+    found = [spaced(word).split() for word in re.findall(r"\w[\w\u0300-\u036f]*", typed)]
     return Query([" ".join(word)[:80] for word in found][:TERMS], len(found) <= TERMS)
 
 

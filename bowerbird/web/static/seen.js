@@ -52,20 +52,43 @@ document.addEventListener("visibilitychange", () => document.hidden && flush());
 
 const told = new Set();
 const timers = new Map();
+const later = new Set(); // cards in sight of a page that is hidden itself
 const sight = new IntersectionObserver((entries) => {
   for (const { target, intersectionRatio } of entries) {
-    if (intersectionRatio < 0.5 || document.hidden) {
-      clearTimeout(timers.get(target));
-      timers.delete(target);
-    } else if (!timers.has(target)) {
-      timers.set(target, setTimeout(seen, LONG, target));
-    }
+    if (intersectionRatio < 0.5) stop(target);
+    else if (document.hidden) later.add(target);
+    else if (!timers.has(target)) timers.set(target, setTimeout(seen, LONG, target));
   }
 }, { threshold: 0.5 });
 
-function seen(card) {
-  sight.unobserve(card);
+function stop(card) {
+  clearTimeout(timers.get(card));
   timers.delete(card);
+}
+
+/* Behind another tab nobody looks; whoever comes back looks anew, for the observer says nothing where nothing moved. */
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    for (const card of timers.keys()) {
+      stop(card);
+      later.add(card);
+    }
+    return;
+  }
+  for (const card of later) {
+    sight.unobserve(card);
+    sight.observe(card);
+  }
+  later.clear();
+});
+
+function seen(card) {
+  timers.delete(card);
+  if (document.hidden) {
+    later.add(card);
+    return;
+  }
+  sight.unobserve(card);
   const pin = card.dataset.pin;
   if (!card.isConnected || told.has(pin)) return;
   told.add(pin);
