@@ -227,10 +227,10 @@ def _page(conn: Connection, wall: Select[Any], viewer: int | None, limit: int, *
     return _of_rows(conn.execute(wall, {**given, **viewer_of(viewer), "limit": limit}).all())
 
 
-def mine_unfinished(conn: Connection, user_id: int) -> list[Pin]:
-    """The user's pins that are pending or failed, newest first."""
+def mine_unfinished(conn: Connection, user_id: int, limit: int = 200) -> list[Pin]:
+    """The user's latest pins that are pending or failed, newest first."""
     unfinished = WHOLE.where(pins.c.user_id == user_id, pins.c.ready == sa.false())
-    return _of_rows(conn.execute(unfinished.order_by(pins.c.id.desc())))
+    return _of_rows(conn.execute(unfinished.order_by(pins.c.id.desc()).limit(limit)))
 
 
 def update(conn: Connection, pin_id: int, user_id: int, **fields: str) -> Pin:

@@ -84,7 +84,6 @@ def create_app(settings: Settings, engines: Engines, darkroom: Darkroom, *, clos
             yield
         finally:
             site.closing.set()
-            site.turns.shutdown(wait=False)
             if close:
                 darkroom.close()
                 engines.close()

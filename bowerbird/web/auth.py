@@ -60,7 +60,9 @@ class Viewer(msgspec.Struct, frozen=True):
 
     @property
     def is_admin(self) -> bool:
-        return self.user is not None and self.user.role is Role.ADMIN
+        """A token makes no more of its owner than its scopes say."""
+        bounded = self.token is not None and TokenScope.ADMIN not in self.token.scopes
+        return self.user is not None and self.user.role is Role.ADMIN and not bounded
 
     def known(self) -> User:
         """Raises 401 for nobody known."""
@@ -269,6 +271,12 @@ def log_out(site: Site, request: Request[Any, Any, Any]) -> Cookie:
     with site.engines.database.write() as conn:
         sessions.delete(conn, request.cookies.get(COOKIE, ""))
     return set_cookie(site.rules, "", age=0)
+
+
+def end_others(site: Site, viewer: Viewer) -> None:
+    """End every other login of theirs."""
+    with site.engines.database.write() as conn:
+        sessions.delete_all(conn, viewer.known().id, keep=viewer.session.id if viewer.session else None)
 
 
 def change_password(site: Site, viewer: Viewer, old: str, new: str) -> None:

@@ -22,6 +22,8 @@ from bowerbird.web.cards import Card, card, cards
 from bowerbird.web.errors import told
 from bowerbird.web.site import Site
 
+TAG = "^[^\\x00-\\x1f\\x7f]{0,80}$"
+"""What may be the name of a tag."""
 ANY = "Chosen for you, from what you save and open and from what many like"
 
 _trend = msgspec.json.Decoder(Trend)
@@ -60,10 +62,10 @@ def _made(site: Site, compose: Callable[[Connection], Page]) -> Made:
     return Made(told_why, page.bookmark, page.request)
 
 
-def popular(site: Site, viewer: int | None, skip: int, limit: int) -> tuple[list[Card], int]:
-    """What many people like right now, from place `skip` on, and the place from which the next page goes on; 0 at
-    the end."""
-    known = site.engines.metadata.get("trend:")
+def popular(site: Site, viewer: int | None, skip: int, limit: int, tag: str = "") -> tuple[list[Card], int]:
+    """What many people like right now, overall or of a tag, from place `skip` on, and the place from which the next
+    page goes on; 0 at the end."""
+    known = site.engines.metadata.get(f"trend:{tag}")
     ids = [pin_id for pin_id, _ in _trend.decode(known).pins] if known else []
     with site.engines.database.read() as conn:
         found = pins.get_many(conn, ids[skip : skip + limit], viewer)

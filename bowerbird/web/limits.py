@@ -16,6 +16,8 @@ from bowerbird.ports import Cache
 QUARTER = 15 * 60.0
 HOUR = 3600.0
 SIGN_UPS_PER_HOUR = 20
+ACTS_PER_MINUTE = 3000
+"""Saves, hides, follows and the like of one person; who does more is no person."""
 LOOKS_PER_MINUTE = 120
 """Pictures and parts of them that one viewer or address searches by: each costs an embedding."""
 
@@ -36,6 +38,13 @@ def allow_look(connection: ASGIConnection[Any, Any, Any, Any], viewer: int | Non
     site = connection.app.state.site
     who = f"user-{viewer}" if viewer else address(connection, site.rules.trusted_proxies)
     allow(site.engines.cache, f"look:{who}", LOOKS_PER_MINUTE, 60.0)
+
+
+async def acting(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """The guard of routes by which people say what they like: everybody's walls hear of it."""
+    key = f"acts:{connection.scope['user'].known().id}"
+    cache = connection.app.state.site.engines.cache
+    await anyio.to_thread.run_sync(allow, cache, key, ACTS_PER_MINUTE, 60.0)
 
 
 async def part_looked_at(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -42,6 +42,7 @@ def test_each_interest_has_its_share_however_strong_the_other_is(dues: tuple[flo
 
 
 @given(st.integers(0, 30), st.integers(1, 40), st.lists(st.integers(-1, 2), min_size=30, max_size=30))
+@settings(deadline=None)  # the first one may wait for what is compiled
 def test_nothing_comes_twice_and_nothing_is_lost(count: int, most: int, near: list[int]) -> None:
     scores = np.linspace(1, -1, count, dtype=np.float32)
     interests = Interests(np.array(near[:count], np.int64), np.array([0.5, 0.3, 0.2], np.float32))
@@ -50,7 +51,7 @@ def test_nothing_comes_twice_and_nothing_is_lost(count: int, most: int, near: li
 
 
 @given(st.integers(13, 40), st.integers(0, 1000))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_each_place_goes_to_what_the_window_does_not_span(count: int, seed: int) -> None:
     """What is compiled, and changes its sums place by place, against what it is meant to be: at each place the rest of
     each row, once what the latest rows span is taken off in their order."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bowerbird.catalog import sessions, tokens, users
+from bowerbird.catalog import fetches, pins, sessions, tokens, users
 from bowerbird.darkroom.process import Darkroom
 from bowerbird.model import Scope
 from bowerbird.ports import Unavailable
@@ -175,6 +175,15 @@ def test_a_new_password_ends_the_other_logins(place: Place) -> None:
     assert place.nobody.post("/session", json={"username": "ann", "password": PASSWORD}).status_code == 401
 
 
+def test_logging_out_everywhere_else_keeps_this_login(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    other = Person(place.client, "ann").enter()
+    assert place.nobody.ask("DELETE", "/session/others", headers=token(ann, "read", "write")).status_code == 403
+    assert other.get("/me").status_code == 200
+    assert ann.ask("DELETE", "/session/others").status_code == 204
+    assert (ann.get("/me").status_code, other.get("/me").status_code, ben.get("/me").status_code) == (200, 401, 200)
+
+
 def test_deleting_an_account_asks_for_the_password(place: Place) -> None:
     place.person("ann")
     ben = place.person("ben")
@@ -210,6 +219,22 @@ def test_a_token_with_the_admin_scope_makes_nobody_an_administrator(place: Place
     place.person("ann")
     ben = place.person("ben")
     assert place.nobody.get("/admin/users", headers=token(ben, "read", "admin")).status_code == 403
+
+
+def test_an_administrators_token_is_no_more_than_its_scopes(place: Place) -> None:
+    admin, ben = place.person("admin"), place.person("ben")
+    ben.upload(picture(1))
+    ben.upload(picture(2), board_id=ben.board("Hidden", secret=True))
+    read, write = token(admin, "read"), token(admin, "write")
+    program = place.nobody
+    assert program.get("/pins/1/original", headers=read).status_code == 403
+    for pin in ("1", "2"):
+        assert program.ask("DELETE", f"/pins/{pin}", headers=write).status_code in (403, 404)
+        assert program.post(f"//pin/{pin}/delete", headers=write).status_code in (403, 404)
+        assert ben.get(f"/pins/{pin}").status_code == 200
+    assert program.get("/pins/1/original", headers=token(admin, "read", "admin")).status_code == 200
+    assert program.ask("DELETE", "/pins/1", headers=token(admin, "write", "admin")).status_code == 204
+    assert admin.ask("DELETE", "/pins/2").status_code == 204
 
 
 def test_who_reads_with_a_token_needs_no_writer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,3 +341,22 @@ def test_uploads_are_limited_by_account(tmp_path: Path, darkroom: Darkroom) -> N
         assert [ann.upload(picture(n)).status_code for n in range(3)] == [202, 202, 429]
         assert ann.post("/pins/from-url", json={"url": "https://example.org/a.jpg"}).status_code == 429
         assert ben.upload(picture(1)).status_code == 202
+
+
+def test_a_form_of_many_files_is_limited_by_each_of_them(tmp_path: Path, darkroom: Darkroom) -> None:
+    place = Place(tmp_path, darkroom, uploads_per_hour=3)
+    with place.client:
+        ann = place.person("ann")
+        files = [("picture", (f"bower {n}.jpg", picture(n))) for n in range(4)]
+        answer = ann.post("//upload", files=files, data={"url": "https://example.org/a.jpg"})
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+        assert "bower 3.jpg: Too many attempts" in answer.text
+        assert "Added before it: bower 0.jpg, bower 1.jpg, bower 2.jpg." in answer.text
+        with place.engines.database.read() as conn:
+            assert len(pins.mine_unfinished(conn, 1)) == 3
+            assert fetches.of_user(conn, 1) == []
+        ben = place.person("ben")
+        whole = ben.post("//upload", files=files[:3], data={"url": "https://example.org/a.jpg"})
+        assert whole.status_code == 429
+        assert "https://example.org/a.jpg: Too many attempts" in whole.text

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
 
-from bowerbird.catalog import tables
+from bowerbird.catalog import fetches, pins, tables
+from bowerbird.ingest import upload
 from bowerbird.model import State, media_key
-from bowerbird.web import limits
+from bowerbird.search.ask import Query
+from bowerbird.web import finding, limits
 from bowerbird.web.api import uploads
 from bowerbird.web.media import PERIOD, Signer
 from tests.web.conftest import Person, Place, picture
@@ -98,6 +103,31 @@ def test_search_by_picture_by_crop_by_colour_and_fused(place: Place) -> None:
     assert ann.get("/search", params={"colour": colour}).json()["items"]
     fused = ann.get("/search", params={"q": "bower", "colour": colour, "pin": "1"}).json()["items"]
     assert {card["id"] for card in fused} == {"2", "3", "4", "5"}
+
+
+def test_search_by_picture_takes_words_and_a_colour_as_its_page_does(place: Place) -> None:
+    ann = place.person("ann")
+    for seed in range(5):
+        ann.upload(picture(seed), title=f"Bower number {seed}")
+    place.work()
+    asked: list[Query] = []
+    whole = finding.found
+
+    def found(site: Any, viewer: int | None, query: Query, *more: Any) -> Any:
+        asked.append(query)
+        return whole(site, viewer, query, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finding, "found", found)
+        for path in ("/search/picture", "//visual"):
+            form = {"q": "number 1", "colour": "2f45c5"}
+            answer = ann.post(path, files={"picture": ("q.jpg", picture(3))}, data=form)
+            assert answer.status_code == 200
+    assert [(query.words, query.colour) for query in asked] == 2 * [("number 1", "#2f45c5")]
+    assert all(query.vector is not None for query in asked)
+    for wrong in ({"q": "x" * 201}, {"colour": "blue"}):
+        answer = ann.post("/search/picture", files={"picture": ("q.jpg", picture(3))}, data=wrong)
+        assert answer.status_code == 422
 
 
 def test_parts_of_pictures_are_looked_at_so_many_times_a_minute(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,6 +345,57 @@ def test_the_stream_tells_of_uploads_until_they_are_ready(place: Place, monkeypa
     ready = next(one for one in told if one["state"] == State.READY)
     assert ready["card"]["src"].startswith("/media/236x/")
     assert answer.text.startswith(": hello")
+
+
+def heard(place: Place, person: Person, monkeypatch: pytest.MonkeyPatch, *meanwhile: Callable[[], object]) -> list[Any]:
+    """What the stream tells of while one thing after the other happens, as (event, id, state)."""
+    monkeypatch.setattr(uploads, "LOOK_EVERY", 0.05)
+
+    def happen() -> None:
+        for one in meanwhile:
+            time.sleep(0.5)
+            one()
+        time.sleep(0.7)
+        place.app.state.site.closing.set()
+
+    thread = threading.Thread(target=happen)
+    thread.start()
+    lines = person.get("/uploads/stream").text.splitlines()
+    thread.join()
+    kinds = [line[7:] for line in lines if line.startswith("event: ")]
+    told = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+    return [(kind, one["id"], one["state"]) for kind, one in zip(kinds, told, strict=True)]
+
+
+def test_the_stream_tells_once_of_what_began_and_ended_between_two_looks(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    ben.upload(picture(1))
+    place.work()
+
+    def come() -> None:
+        """In an instant: the picture is known already."""
+        pin = upload.accept(place.engines, 1, picture(1)).pin
+        with place.engines.database.write() as conn:
+            fetches.done(conn, fetches.create(conn, 1, "https://example.org/a.jpg", {}).id, pin.id)
+            fetches.failed(conn, fetches.create(conn, 1, "https://example.org/b.jpg", {}).id, "It is gone.")
+
+    told = heard(place, ann, monkeypatch, come)
+    assert sorted(told) == [("fetch", "1", "ready"), ("fetch", "2", "failed"), ("pin", "2", "ready")]
+
+
+def test_the_stream_tells_how_it_ends_of_more_than_it_looks_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    ann = place.person("ann")
+    for seed in range(3):
+        ann.upload(picture(seed))
+    with place.engines.database.read() as conn:
+        assert [pin.id for pin in pins.mine_unfinished(conn, 1, 2)] == [3, 2]
+    monkeypatch.setattr(pins, "mine_unfinished", partial(pins.mine_unfinished, limit=1))
+    monkeypatch.setattr(uploads, "SLACK", 0.0)
+    told = heard(place, ann, monkeypatch, lambda: upload.accept(place.engines, 1, picture(4)), place.work)
+    assert told[:2] == [("pin", "3", "pending"), ("pin", "4", "pending")]
+    assert sorted(told[2:]) == [("pin", "3", "ready"), ("pin", "4", "ready")]
 
 
 def test_parked_jobs_are_an_administrators_to_retry(place: Place) -> None:

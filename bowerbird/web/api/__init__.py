@@ -58,6 +58,7 @@ ROUTES: dict[str, list[Any]] = {
         people.sign_up,
         people.log_in,
         people.log_out,
+        people.log_out_elsewhere,
         people.get_me,
         people.change_me,
         people.delete_me,

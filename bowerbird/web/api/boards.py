@@ -6,7 +6,7 @@ from litestar import delete, get, patch, post, put
 from msgspec import UNSET
 
 from bowerbird.catalog import NotFound, boards, pins, users
-from bowerbird.web import acts, finding
+from bowerbird.web import acts, finding, limits
 from bowerbird.web.acts import Via
 from bowerbird.web.api.shapes import (
     BoardChange,
@@ -76,7 +76,13 @@ def list_board_pins(site: Site, viewer: Viewer, board_id: PathId, bookmark: Book
     return Wall(cards(site.engines, found, site.signer), following)
 
 
-@put("/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in], status_code=204, sync_to_thread=True)
+@put(
+    "/boards/{board_id:int}/pins/{pin_id:int}",
+    guards=[logged_in, limits.acting],
+    opt={"also": [429]},
+    status_code=204,
+    sync_to_thread=True,
+)
 def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Put a pin on a board of yours, or on one that is shared with you."""
     with site.engines.database.write() as conn:
@@ -84,7 +90,12 @@ def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: 
     acts.note(site, event)
 
 
-@delete("/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in], sync_to_thread=True)
+@delete(
+    "/boards/{board_id:int}/pins/{pin_id:int}",
+    guards=[logged_in, limits.acting],
+    opt={"also": [429]},
+    sync_to_thread=True,
+)
 def unsave_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Take a pin off a board. The pin itself stays."""
     with site.engines.database.write() as conn:

@@ -7,10 +7,11 @@ from typing import Annotated
 from litestar import delete, get, post
 from litestar.params import QueryParameter
 
-from bowerbird.web import choosing, feeds, finding
+from bowerbird.web import choosing, feeds, finding, limits
 from bowerbird.web.api.shapes import Choices, FeedMark, FeedWall, Hide, Limit, PathId, Wall
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card
+from bowerbird.web.feeds import TAG
 from bowerbird.web.site import Site, in_turn
 
 
@@ -24,10 +25,14 @@ def get_feed(site: Site, viewer: Viewer, bookmark: FeedMark = None, limit: Limit
 @get("/popular")
 @in_turn
 def list_popular(
-    site: Site, viewer: Viewer, bookmark: Annotated[int, QueryParameter(ge=0, le=1000)] = 0, limit: Limit = 25
+    site: Site,
+    viewer: Viewer,
+    tag: Annotated[str, QueryParameter(pattern=TAG, description="A tag as pictures have it; empty for all.")] = "",
+    bookmark: Annotated[int, QueryParameter(ge=0, le=1000)] = 0,
+    limit: Limit = 25,
 ) -> Wall:
-    """What many people like right now."""
-    found, following = feeds.popular(site, viewer.id, bookmark, limit)
+    """What many people like right now, overall or of a tag."""
+    found, following = feeds.popular(site, viewer.id, bookmark, limit, tag)
     return Wall(found, str(following) if following else None)
 
 
@@ -42,13 +47,19 @@ def list_more_ideas(
     return FeedWall(*feeds.more(site, me, board_id, bookmark, limit))
 
 
-@post("/pins/{pin_id:int}/hide", guards=[logged_in], status_code=204, sync_to_thread=True)
+@post(
+    "/pins/{pin_id:int}/hide",
+    guards=[logged_in, limits.acting],
+    opt={"also": [429]},
+    status_code=204,
+    sync_to_thread=True,
+)
 def hide_pin(site: Site, viewer: Viewer, pin_id: PathId, data: Hide) -> None:
     """Hide a picture from your feed, and what is like it."""
     choosing.hide(site, viewer.known().id, finding.pin(site, viewer.id, pin_id), data.reason, data.via)
 
 
-@delete("/pins/{pin_id:int}/hide", guards=[logged_in], sync_to_thread=True)
+@delete("/pins/{pin_id:int}/hide", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
 def unhide_pin(site: Site, viewer: Viewer, pin_id: PathId) -> None:
     """Take back that a picture was hidden."""
     choosing.unhide(site, viewer.known().id, finding.pin(site, viewer.id, pin_id))
@@ -61,7 +72,7 @@ def list_starters(site: Site, viewer: Viewer, limit: Limit = 24) -> list[Card]:
     return choosing.starters(site, viewer.known().id, (), limit)
 
 
-@post("/me/choices", guards=[logged_in], status_code=204, sync_to_thread=True)
+@post("/me/choices", guards=[logged_in, limits.acting], opt={"also": [429]}, status_code=204, sync_to_thread=True)
 def choose_pins(site: Site, viewer: Viewer, data: Choices) -> None:
     """Say which pictures you like, for a first feed."""
     choosing.choose(site, viewer.known().id, [int(pin_id) for pin_id in data.pins])

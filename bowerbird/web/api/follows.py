@@ -6,7 +6,7 @@ from litestar import delete, get, put
 
 from bowerbird.catalog import NotFound, boards, follows, users
 from bowerbird.model import EventKind, User
-from bowerbird.web import acts
+from bowerbird.web import acts, limits
 from bowerbird.web.acts import Via
 from bowerbird.web.api.shapes import Bookmark, Limit, PathId, UserOut, Wall, user_out
 from bowerbird.web.auth import Viewer, logged_in
@@ -40,7 +40,13 @@ def list_followed(site: Site, username: str) -> list[UserOut]:
         return [user_out(one) for one in follows.following(conn, user.id)]
 
 
-@put("/users/{username:str}/follow", guards=[logged_in], status_code=204, sync_to_thread=True)
+@put(
+    "/users/{username:str}/follow",
+    guards=[logged_in, limits.acting],
+    opt={"also": [429]},
+    status_code=204,
+    sync_to_thread=True,
+)
 def follow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> None:
     """Follow someone: your feed has more of what they pin and keep."""
     me, user = viewer.known().id, _user(site, username)
@@ -50,7 +56,7 @@ def follow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> Non
         acts.note(site, acts.act(EventKind.FOLLOW, me, via=via, followed_id=user.id))
 
 
-@delete("/users/{username:str}/follow", guards=[logged_in], sync_to_thread=True)
+@delete("/users/{username:str}/follow", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
 def unfollow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> None:
     """Stop following someone."""
     me, user = viewer.known().id, _user(site, username)
@@ -60,7 +66,13 @@ def unfollow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> N
         acts.note(site, acts.act(EventKind.UNFOLLOW, me, via=via, followed_id=user.id))
 
 
-@put("/boards/{board_id:int}/follow", guards=[logged_in], status_code=204, sync_to_thread=True)
+@put(
+    "/boards/{board_id:int}/follow",
+    guards=[logged_in, limits.acting],
+    opt={"also": [429]},
+    status_code=204,
+    sync_to_thread=True,
+)
 def follow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") -> None:
     """Follow someone's open board."""
     me = viewer.known().id
@@ -70,7 +82,7 @@ def follow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") ->
         acts.note(site, acts.act(EventKind.FOLLOW, me, via=via, board_id=board_id))
 
 
-@delete("/boards/{board_id:int}/follow", guards=[logged_in], sync_to_thread=True)
+@delete("/boards/{board_id:int}/follow", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
 def unfollow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") -> None:
     """Stop following a board."""
     me = viewer.known().id

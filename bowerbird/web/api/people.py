@@ -9,8 +9,8 @@ from litestar import Request, Response, delete, get, patch, post
 from msgspec import UNSET
 
 from bowerbird.catalog import NotFound, boards, pins, tokens, users
-from bowerbird.model import User
-from bowerbird.web import auth
+from bowerbird.model import EventKind, User
+from bowerbird.web import acts, auth
 from bowerbird.web.api.shapes import (
     Account,
     AccountChange,
@@ -84,6 +84,12 @@ def log_out(request: Asked, site: Site) -> Response[None]:
     return Response(None, status_code=204, cookies=[auth.log_out(site, request)])
 
 
+@delete("/session/others", guards=[in_person], sync_to_thread=True)
+def log_out_elsewhere(site: Site, viewer: Viewer) -> None:
+    """Log out everywhere else: every other login of yours ends."""
+    auth.end_others(site, viewer)
+
+
 @get("/me", guards=[logged_in], sync_to_thread=False)
 def get_me(viewer: Viewer) -> Account:
     return account(viewer.known(), viewer.csrf)
@@ -102,6 +108,7 @@ def delete_me(site: Site, viewer: Viewer, data: Farewell) -> Response[None]:
     auth.confirm(site, viewer.known(), data.password)
     with site.engines.database.write() as conn:
         users.delete(conn, viewer.known().id)
+    acts.note(site, acts.act(EventKind.BOARD, viewer.known().id))
     return Response(None, status_code=204, cookies=[auth.set_cookie(site.rules, "", age=0)])
 
 

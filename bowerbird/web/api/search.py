@@ -38,7 +38,7 @@ def search(
     limit: Limit = 25,
 ) -> Wall:
     """Words, a colour, a pin or a part of it (`box`), each alone or fused into one ranking."""
-    hexed = f"#{colour.removeprefix('#')}" if colour else ""
+    hexed = _hexed(colour)
     if not (re.search(r"\w", q) or hexed or pin):
         raise ClientException("Ask for words (`q`), a `colour` or a `pin`.", status_code=422)
     query = finding.of_pin(site, viewer.id, pin, box, q, hexed) if pin else Query(words=q, colour=hexed)
@@ -56,11 +56,18 @@ def search_picture(
     data: Annotated[PictureQuery, UPLOAD],
     limit: Limit = 25,
 ) -> Wall:
-    """Pictures that belong with one that you upload, or with a part of it. It is not kept."""
+    """Pictures that belong with one that you upload, or with a part of it; with words (`q`) or a `colour`, fused into
+    one ranking. It is not kept."""
     limits.allow_look(request, viewer.id)
     content = data.picture.file.read(site.rules.max_upload + 1)
     with told():
         upload.check(content, site.rules.max_upload)
     vector = finding.of_picture(site, content, data.box)
-    found, _ = finding.found(site, viewer.id, Query(vector=vector), None, limit)
+    query = Query(words=data.q, colour=_hexed(data.colour), vector=vector)
+    with told():
+        found, _ = finding.found(site, viewer.id, query, None, limit)
     return Wall(found, None)
+
+
+def _hexed(colour: str) -> str:
+    return f"#{colour.removeprefix('#')}" if colour else ""

@@ -367,3 +367,5 @@ class PictureQuery(msgspec.Struct):
 
     picture: UploadFile
     box: Annotated[str, Meta(max_length=100, examples=["0.1,0.2,0.5,0.5"])] = ""
+    q: Annotated[str, Meta(max_length=200, description="Words; the last may be a beginning.")] = ""
+    colour: Annotated[str, Meta(pattern="^(#?[0-9A-Fa-f]{6})?$", description="A colour as `rrggbb`.")] = ""

@@ -12,6 +12,7 @@ import msgspec
 from litestar import get
 from litestar.openapi import ResponseSpec
 from litestar.response import ServerSentEvent, ServerSentEventMessage
+from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, fetches, pins
 from bowerbird.catalog.fetches import Fetch
@@ -24,6 +25,9 @@ from bowerbird.web.site import Site
 LOOK_EVERY = 0.5
 """Seconds between two looks while something is on its way; four times as long while nothing is."""
 PING_EVERY = 15.0
+SLACK = 15.0
+"""Seconds before the last look from which on what was made is still news: it is dated before others can read it, and by
+a clock that may be another machine's."""
 LONGEST = 600.0
 """Seconds after which a stream ends and the browser asks anew, by then perhaps logged out."""
 
@@ -55,7 +59,7 @@ def get_fetch(site: Site, viewer: Viewer, fetch_id: PathId) -> Fetched:
     responses={200: ResponseSpec(News, description="", media_type="text/event-stream", generate_examples=False)},
 )
 async def stream_uploads(site: Site, viewer: Viewer) -> ServerSentEvent:
-    """Server-sent events: first how each of your unfinished uploads stands, then each change.
+    """Server-sent events: first how each of your unfinished uploads stands (the latest 200), then each change.
 
     Event `pin` carries a `News`, event `fetch` a `Fetched`, both as JSON.
     """
@@ -64,17 +68,19 @@ async def stream_uploads(site: Site, viewer: Viewer) -> ServerSentEvent:
 
 async def _news(site: Site, user_id: int) -> AsyncIterator[ServerSentEventMessage]:
     seen: dict[str, bytes] = {}
-    since = time.time() - PING_EVERY
+    through: set[str] = set()
+    looked = time.time()
     ends = pinged = time.monotonic()
     ends += LONGEST
     yield ServerSentEventMessage(data=None, comment="hello", retry=3000)
     while time.monotonic() < ends and not site.closing.is_set():
-        current = await anyio.to_thread.run_sync(_standing, site, user_id, list(seen), since)
-        since = float("inf")
+        since, looked = looked - SLACK, time.time()
+        current = await anyio.to_thread.run_sync(_standing, site, user_id, list(seen), through, since)
         for key, event in current.items():
             if seen.get(key) != event.data:
                 yield ServerSentEventMessage(event=key.partition(":")[0], data=event.data.decode())
         seen = {key: event.data for key, event in current.items() if event.state is not State.READY}
+        through = (through | current.keys()) - seen.keys()
         if time.monotonic() - pinged > PING_EVERY:
             pinged = time.monotonic()
             yield ServerSentEventMessage(data=None, comment="ping")
@@ -87,23 +93,37 @@ class Standing(NamedTuple):
     data: bytes
 
 
-def _standing(site: Site, user_id: int, watched: list[str], since: float) -> dict[str, Standing]:
-    """By key (`pin:1`, `fetch:2`) what is unfinished, what was when last looked, and fetches made after `since`."""
+def _standing(site: Site, user_id: int, watched: list[str], through: set[str], since: float) -> dict[str, Standing]:
+    """By key (`fetch:2`, `pin:1`) what is unfinished, what was when last looked, and what was made after `since`; of
+    what was told to be `through`, only what is unfinished anew."""
     with site.engines.database.read() as conn:
-        unfinished = pins.mine_unfinished(conn, user_id)
-        ids = {int(key[4:]) for key in watched if key.startswith("pin:")} - {pin.id for pin in unfinished}
-        through = [pin for pin in pins.get_many(conn, ids, user_id).values() if pin.image.state is State.READY]
-        asked = [one for one in fetches.of_user(conn, user_id) if _interesting(one, watched, since)]
-    drawn = cards(site.engines, through, site.signer)
-    news = [_pin_news(pin, None) for pin in unfinished]
-    news += [_pin_news(pin, card) for pin, card in zip(through, drawn, strict=True)]
-    return {f"pin:{one.id}": Standing(one.state, msgspec.json.encode(one)) for one in news} | {
-        f"fetch:{one.id}": Standing(one.state, msgspec.json.encode(fetched(one))) for one in asked
-    }
+        asked = [one for one in fetches.of_user(conn, user_id) if _interesting(one, watched, through, since)]
+        found = {pin.id: pin for pin in pins.mine_unfinished(conn, user_id)}
+        others = {int(key[4:]) for key in watched if key.startswith("pin:")} - found.keys()
+        found |= {**pins.get_many(conn, others, user_id), **_ready(conn, user_id, since)}
+    ready = [pin for pin in found.values() if pin.image.state is State.READY and f"pin:{pin.id}" not in through]
+    news = [_pin_news(pin, None) for pin in found.values() if pin.image.state is not State.READY]
+    news += [_pin_news(pin, card) for pin, card in zip(ready, cards(site.engines, ready, site.signer), strict=True)]
+    # Fetches first: only from its fetch does a page learn which pin to wait for.
+    standing = {f"fetch:{one.id}": Standing(one.state, msgspec.json.encode(fetched(one))) for one in asked}
+    return standing | {f"pin:{one.id}": Standing(one.state, msgspec.json.encode(one)) for one in news}
 
 
-def _interesting(one: Fetch, watched: list[str], since: float) -> bool:
-    return one.state is State.PENDING or one.created_at > since or f"fetch:{one.id}" in watched
+def _interesting(one: Fetch, watched: list[str], through: set[str], since: float) -> bool:
+    key = f"fetch:{one.id}"
+    return key not in through and (one.state is State.PENDING or one.created_at > since or key in watched)
+
+
+def _ready(conn: Connection, user_id: int, since: float) -> dict[int, Pin]:
+    """The user's pins that were made after `since` and are ready, by id."""
+    found: dict[int, Pin] = {}
+    before = None
+    while page := pins.of_user(conn, user_id, user_id, before):
+        found |= {pin.id: pin for pin in page if pin.created_at > since}
+        before = page[-1].id
+        if page[-1].created_at <= since:
+            break
+    return found
 
 
 def _pin_news(pin: Pin, card: Card | None) -> News:

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, NotAuthorizedException
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
-from bowerbird.catalog import Taken, sessions, tokens, users
+from bowerbird.catalog import Taken, tokens, users
 from bowerbird.model import Scope
 from bowerbird.web import auth
 from bowerbird.web.auth import Viewer, in_person
@@ -166,8 +166,7 @@ def password(site: Site, viewer: Viewer, data: Annotated[Passwords, URL]) -> Res
 
 @post("/settings/sessions", sync_to_thread=True, guards=[in_person], include_in_schema=False)
 def end_sessions(site: Site, viewer: Viewer) -> Redirect:
-    with site.engines.database.write() as conn:
-        sessions.delete_all(conn, viewer.known().id, keep=viewer.session.id if viewer.session else None)
+    auth.end_others(site, viewer)
     return back("sessions")
 
 

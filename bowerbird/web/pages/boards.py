@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, boards, follows, pins, users
 from bowerbird.model import Board, EventKind
-from bowerbird.web import acts, feeds
+from bowerbird.web import acts, feeds, limits
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card
+from bowerbird.web.errors import told
+from bowerbird.web.pages.pin import id_of
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, cut, show
 from bowerbird.web.site import Site, in_turn
 
@@ -125,9 +127,11 @@ def edit_form(
 def edit(site: Site, viewer: Viewer, board_id: PathId, data: Form) -> Redirect:
     try:
         with site.engines.database.write() as conn:
-            changed = boards.update(conn, board_id, viewer.known().id, data.name, data.description, bool(data.secret))
+            fields = {"name": data.name, "description": data.description, "secret": bool(data.secret)}
+            changed, turned = acts.change_board(conn, viewer.known().id, board_id, **fields)
     except ValueError as error:
         return Redirect(address(f"/boards/{board_id}/edit", wrong=str(error)), status_code=303)
+    acts.note(site, turned)
     return Redirect(href(changed), status_code=303)
 
 
@@ -135,9 +139,13 @@ def edit(site: Site, viewer: Viewer, board_id: PathId, data: Form) -> Redirect:
 def members(site: Site, viewer: Viewer, board_id: PathId, data: Members) -> Redirect:
     me = viewer.known().id
     wrong = ""
+    try:
+        removed = id_of(data.remove, "member")
+    except ValueError as error:
+        return Redirect(address(f"/boards/{board_id}/edit", wrong=str(error)), status_code=303)
     with site.engines.database.write() as conn:
-        if data.remove.isdecimal():
-            boards.remove_member(conn, board_id, int(data.remove), me)
+        if removed is not None:
+            boards.remove_member(conn, board_id, removed, me)
         elif (person := users.by_name(conn, data.username)) is None:
             wrong = "There is nobody of that name."
         elif person.id == me:
@@ -151,11 +159,12 @@ def members(site: Site, viewer: Viewer, board_id: PathId, data: Members) -> Redi
 def delete(site: Site, viewer: Viewer, board_id: PathId) -> Redirect:
     me = viewer.known()
     with site.engines.database.write() as conn:
-        boards.delete(conn, board_id, me.id)
+        gone = acts.delete_board(conn, me.id, board_id)
+    acts.note(site, gone)
     return Redirect(f"/u/{me.username}", status_code=303)
 
 
-@post("/boards/{board_id:int}/follow", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@post("/boards/{board_id:int}/follow", sync_to_thread=True, guards=[logged_in, limits.acting], include_in_schema=False)
 def follow(
     site: Site,
     viewer: Viewer,
@@ -163,7 +172,7 @@ def follow(
     data: Annotated[Follow, Body(media_type=RequestEncodingType.URL_ENCODED)],
 ) -> Redirect:
     me = viewer.known().id
-    with site.engines.database.write() as conn:
+    with told(), site.engines.database.write() as conn:
         found = boards.get(conn, board_id, me)
         if found is None:
             raise NotFound("There is no such board.")

@@ -10,7 +10,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 
-from bowerbird.web import choosing, feeds, finding
+from bowerbird.web import choosing, feeds, finding, limits
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import cards
 from bowerbird.web.pages.walls import PathId, address
@@ -53,7 +53,7 @@ def welcome(site: Site, viewer: Viewer) -> Response[Any]:
     return _round(site, viewer, [], [])
 
 
-@post("/welcome", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@post("/welcome", sync_to_thread=True, guards=[logged_in, limits.acting], include_in_schema=False)
 def choose(site: Site, viewer: Viewer, data: Annotated[Chosen, URL]) -> Response[Any]:
     chosen = ids([data.pin] if isinstance(data.pin, str) else data.pin)
     if data.go == "others":
@@ -98,7 +98,7 @@ def why(
     return site.page(viewer, "why.html", card=card, reason=reason, of=listed, hidden=bool(hidden))
 
 
-@post("/pin/{pin_id:int}/why", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@post("/pin/{pin_id:int}/why", sync_to_thread=True, guards=[logged_in, limits.acting], include_in_schema=False)
 def hide(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Verdict, URL]) -> Redirect:
     me, shown = viewer.known().id, finding.pin(site, viewer.id, pin_id)
     known = dict(choosing.HIDING)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bowerbird.catalog import boards, follows, pins, users
 from bowerbird.model import EventKind, User
-from bowerbird.web import acts
+from bowerbird.web import acts, limits
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import covers
 from bowerbird.web.pages.walls import PAGE, Bookmark, Part, cut, show
@@ -66,7 +66,7 @@ def profile(
     )
 
 
-@post("/u/{username:str}/follow", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@post("/u/{username:str}/follow", sync_to_thread=True, guards=[logged_in, limits.acting], include_in_schema=False)
 def follow(site: Site, viewer: Viewer, username: str, data: Annotated[Follow, URL]) -> Redirect:
     me = viewer.known().id
     with site.engines.database.write() as conn:

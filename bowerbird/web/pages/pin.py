@@ -12,6 +12,7 @@ from litestar.enums import RequestEncodingType
 from litestar.exceptions import HTTPException
 from litestar.params import Body
 from litestar.response import Redirect
+from sqlalchemy import Connection
 
 from bowerbird.catalog import NotFound, boards, faces, pins, users
 from bowerbird.ingest import lifecycle
@@ -22,6 +23,7 @@ from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
 from bowerbird.web.finding import BoxText
+from bowerbird.web.pages.choosing import ids
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, show
 from bowerbird.web.site import Site, in_turn
 
@@ -51,6 +53,14 @@ class Choice(msgspec.Struct):
     secret: str = ""
     via: str = ""
     """Where the picture was found, as `acts.where` reads it."""
+
+
+def id_of(text: str, what: str) -> int | None:
+    """The id in a form's field, None for an empty one. Raises ValueError for what is no id, and so of no `what`."""
+    found = ids([text.strip()])
+    if text.strip() and not found:
+        raise ValueError(f"There is no such {what}.")
+    return found[0] if found else None
 
 
 class Kin(NamedTuple):
@@ -99,7 +109,7 @@ def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[st
     mine = shown.user_id == viewer.id
     with site.engines.database.read() as conn:
         owner = users.by_id(conn, shown.user_id)
-        held = boards.holding(conn, shown.id, viewer.id)
+        held = boards.holding(conn, shown.id, viewer.id, limit=6)
     sources = renditions(shown, look, site.signer)
     kin, late = _kin(site, viewer, shown) if mine and sources else ([], False)
     described = ", ".join(tag.name for tag in look.tags[:2]) if look else ""
@@ -107,7 +117,7 @@ def _about(site: Site, viewer: Viewer, shown: Pin, look: Look | None) -> dict[st
         "pin": shown,
         "owner": owner,
         "mine": mine,
-        "held": held[:6],
+        "held": held,
         "look": look,
         "name": shown.title or described.capitalize() or "Untitled",
         "alt": shown.alt or shown.title or described or "Picture",
@@ -174,17 +184,15 @@ def save_form(site: Site, viewer: Viewer, pin_id: PathId, part: Part = "", via: 
     return _picker(site, viewer, pin_id, part, via)
 
 
-@post("/pin/{pin_id:int}/save", sync_to_thread=True, guards=[logged_in], include_in_schema=False)
+@post("/pin/{pin_id:int}/save", sync_to_thread=True, guards=[logged_in, limits.acting], include_in_schema=False)
 def save(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Choice, URL], part: Part = "") -> Response[Any]:
     me = viewer.known().id
-    with site.engines.database.write() as conn:
-        if data.board.isdecimal():
-            board = boards.get(conn, int(data.board), me)
-        else:
-            board = boards.create(conn, me, data.name, secret=bool(data.secret))
-        if board is None:
-            raise NotFound("There is no such board.")
-        event = (acts.unsave if data.off else acts.save)(conn, me, board.id, pin_id, data.via)
+    try:
+        with site.engines.database.write() as conn:
+            board = _chosen(conn, me, data)
+            event = (acts.unsave if data.off else acts.save)(conn, me, board.id, pin_id, data.via)
+    except ValueError as error:
+        return _picker(site, viewer, pin_id, part, data.via, str(error), data.name)
     acts.note(site, event)
     if part != "dialog":
         return Redirect(f"/pin/{pin_id}", status_code=303)
@@ -193,15 +201,31 @@ def save(site: Site, viewer: Viewer, pin_id: PathId, data: Annotated[Choice, URL
     return answer
 
 
-def _picker(site: Site, viewer: Viewer, pin_id: int, part: Part, via: str) -> Response[str]:
+def _chosen(conn: Connection, user_id: int, data: Choice) -> Board:
+    """Raises `NotFound`, and ValueError for what is no board or no name of one."""
+    board_id = id_of(data.board, "board")
+    if board_id is None:
+        return boards.create(conn, user_id, data.name, secret=bool(data.secret))
+    board = boards.get(conn, board_id, user_id)
+    if board is None:
+        raise NotFound("There is no such board.")
+    return board
+
+
+def _picker(
+    site: Site, viewer: Viewer, pin_id: int, part: Part, via: str, wrong: str = "", name: str = ""
+) -> Response[str]:
+    """The boards to choose from; `wrong` is said of what was tried, which may be a new one's `name`."""
     me = viewer.known().id
     with site.engines.database.read() as conn:
         shown = finding.pin(site, me, pin_id)
         mine = boards.of_user(conn, me, me)
-        held = {board.id for board in boards.holding(conn, pin_id, me)}
+        held = boards.with_pin(conn, [board.id for board in mine], pin_id)
     drawn = [(board, covers(board, me, site.signer)) for board in mine]
     rows = [Row(board, board.id in held, urls[0] if urls else "") for board, urls in drawn]
-    return site.page(viewer, "save.html" if part == "dialog" else "save_page.html", pin=shown, rows=rows, via=via)
+    template = "save.html" if part == "dialog" else "save_page.html"
+    context = {"pin": shown, "rows": rows, "via": via, "wrong": wrong, "name": name}
+    return site.page(viewer, template, status=422 if wrong else 200, **context)
 
 
 ROUTES = [pin, edit_form, edit, delete, save_form, save]

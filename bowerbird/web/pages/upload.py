@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
+from litestar.exceptions import TooManyRequestsException
 from litestar.params import Body
 from litestar.response import Redirect
 
@@ -15,8 +17,14 @@ from bowerbird.catalog import boards, pins
 from bowerbird.ingest import fetch, upload
 from bowerbird.web import limits
 from bowerbird.web.auth import Viewer
+from bowerbird.web.pages.pin import id_of
 from bowerbird.web.pages.walls import address
 from bowerbird.web.site import Site
+
+UNFINISHED = 50
+"""Pictures on their way that the page lists."""
+NAME = 80
+"""Characters of a file's name that the page shows."""
 
 
 class Form(msgspec.Struct):
@@ -34,8 +42,8 @@ def page(site: Site, viewer: Viewer, board: str, wrong: str = "", status: int = 
     me = viewer.known().id
     with site.engines.database.read() as conn:
         theirs = boards.of_user(conn, me, me)
-        unfinished = pins.mine_unfinished(conn, me)
-    context = {"boards": theirs, "chosen": board, "unfinished": unfinished[:50], "wrong": wrong, "tab": "upload"}
+        unfinished = pins.mine_unfinished(conn, me, UNFINISHED)
+    context = {"boards": theirs, "chosen": board, "unfinished": unfinished, "wrong": wrong, "tab": "upload"}
     return site.page(viewer, "upload.html", status=status, **context)
 
 
@@ -43,19 +51,49 @@ def page(site: Site, viewer: Viewer, board: str, wrong: str = "", status: int = 
 def take(
     site: Site, viewer: Viewer, data: Annotated[Form, Body(media_type=RequestEncodingType.MULTI_PART)]
 ) -> Response[Any]:
-    me = viewer.known()
-    limits.allow(site.engines.cache, f"upload:{me.id}", site.rules.uploads_per_hour, limits.HOUR)
-    board_id = int(data.board) if data.board.isdecimal() else None
-    files = [file for file in data.picture if file.filename]
+    me = viewer.known().id
+    name = ""
+    added: list[str] = []
     try:
-        for file in files:
-            content = file.file.read(site.rules.max_upload + 1)
-            upload.accept(site.engines, me.id, content, board_id=board_id, max_bytes=site.rules.max_upload)
-        if data.url:
-            fetch.request(site.engines, me.id, data.url, board_id=board_id)
-    except ValueError as error:
-        return page(site, viewer, data.board, str(error), 422)
+        board_id = id_of(data.board, "board")
+        for name, one in _given(data):
+            limits.allow(site.engines.cache, f"upload:{me}", site.rules.uploads_per_hour, limits.HOUR)
+            _take(site, me, one, board_id)
+            added.append(name)
+    except (ValueError, TooManyRequestsException) as error:
+        return _stopped(site, viewer, data.board, error, name, added)
     return Redirect(address("/upload", board=data.board), status_code=303)
+
+
+def _given(data: Form) -> Iterator[tuple[str, UploadFile | str]]:
+    """Each file and the address, with what it is called."""
+    for file in data.picture:
+        if file.filename:
+            yield file.filename[:NAME], file
+    if data.url:
+        yield data.url[:NAME], data.url
+
+
+def _take(site: Site, user_id: int, one: UploadFile | str, board_id: int | None) -> None:
+    if isinstance(one, str):
+        fetch.request(site.engines, user_id, one, board_id=board_id)
+        return
+    content = one.file.read(site.rules.max_upload + 1)
+    upload.accept(site.engines, user_id, content, board_id=board_id, max_bytes=site.rules.max_upload)
+
+
+def _stopped(site: Site, viewer: Viewer, board: str, error: Exception, name: str, added: list[str]) -> Response[str]:
+    """The page again, with what was wrong with the one of this name, and what was taken before it."""
+    if isinstance(error, TooManyRequestsException):
+        status, words, headers = 429, error.detail, error.headers or {}
+    else:
+        status, words, headers = 422, str(error), {}
+    wrong = f"{name}: {words}" if name else words
+    if added:
+        wrong += f" Added before it: {', '.join(added)}."
+    answer = page(site, viewer, board, wrong, status)
+    answer.headers.update(headers)
+    return answer
 
 
 ROUTES = [form, take]

@@ -59,12 +59,13 @@ async function saved(form, body) {
   const action = new URL(form.action);
   action.searchParams.set("part", "dialog");
   const answer = await fetch(action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-  if (!answer.ok) { say("That did not work. Reload the page and try again."); return; }
+  const wrong = answer.status === 422; // what is wrong stands in the picker
+  if (!answer.ok && !wrong) { say("That did not work. Reload the page and try again."); return; }
   const board = form.elements.board?.value;
   body.innerHTML = await answer.text();
   const marked = board && body.querySelector(`input[name=board][value="${board}"]`);
   (marked?.form ?? body.querySelector("form")).querySelector("button").focus();
-  say(decodeURIComponent(answer.headers.get("x-said") ?? "Saved"));
+  say(wrong ? body.querySelector("[role=alert]")?.textContent ?? "That did not work." : decodeURIComponent(answer.headers.get("x-said") ?? "Saved"));
 }
 
 /* Following, in place */
