@@ -168,7 +168,7 @@ class Client:
     def answered(self, ready: selectors.BaseSelector) -> bool:
         """Reads what has come, and whether that is all."""
         assert self._socket
-        more = self._socket.recv(1 << 20)
+        more = self._socket.recv(1 << 16)
         self._got += more
         head, _, body = self._got.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
