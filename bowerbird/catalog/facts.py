@@ -58,14 +58,15 @@ def _found(conn: Connection, wall: Select[Any], ids: Iterable[int], viewer: int 
     return [Fact(*row) for row in conn.execute(wall, {"ids": ids, **viewer_of(viewer)}).all()]
 
 
-def _had() -> Select[Any]:
+def _held() -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     save = saves.alias()
     # One inside the other: of a join SQLite would go through all that this person ever saved, once for every pin.
-    kept = sa.exists().where(save.c.pin_id == pins.c.id, save.c.user_id == VIEWER)
-    return sa.select(pins.c.image_id).where(listed(pins.c.image_id), sa.or_(pins.c.user_id == VIEWER, kept))
+    return pins.c.user_id == VIEWER, sa.exists().where(save.c.pin_id == pins.c.id, save.c.user_id == VIEWER)
 
 
-HAD = _had()
+HELD = _held()
+"""Either: the viewer has the pin, or saved it."""
+HAD = sa.select(pins.c.image_id).where(listed(pins.c.image_id), sa.or_(*HELD))
 
 
 def had(conn: Connection, image_ids: Iterable[int], viewer: int) -> set[int]:
@@ -93,26 +94,16 @@ NEWER = {
 }
 
 
-def newest(conn: Connection, limit: int, before_id: int | None = None) -> list[int]:
-    """Ids of ready pins that everyone sees, newest first."""
-    given = {"limit": limit} if before_id is None else {"limit": limit, "before_id": before_id}
-    return list(conn.scalars(NEWER[before_id is not None], given).all())
+UNHELD = {older: wall.where(sa.not_(sa.or_(*HELD))) for older, wall in NEWER.items()}
 
 
-def _unheld(older: bool) -> Select[Any]:
-    save = saves.alias()
-    kept = sa.exists().where(save.c.pin_id == pins.c.id, save.c.user_id == VIEWER)
-    return NEWER[older].where(pins.c.user_id != VIEWER, sa.not_(kept))
-
-
-UNHELD = {older: _unheld(older) for older in (False, True)}
-
-
-def newest_for(conn: Connection, limit: int, before_id: int | None, viewer: int) -> list[int]:
-    """As `newest`, without the viewer's own pins and those that the viewer saved: of who has nearly all there is, the
-    database passes over a hundred thousand in the time in which Python looks at a few hundred."""
-    given = {"limit": limit, "viewer": viewer} | ({} if before_id is None else {"before_id": before_id})
-    return list(conn.scalars(UNHELD[before_id is not None], given).all())
+def newest(conn: Connection, limit: int, before_id: int | None = None, viewer: int | None = None) -> list[int]:
+    """Ids of ready pins that everyone sees, newest first; with a `viewer`, without what they pinned or saved: of who
+    has nearly all there is, the database passes over a hundred thousand in the time in which Python looks at a few
+    hundred."""
+    older = before_id is not None
+    given = {"limit": limit, **viewer_of(viewer)} | ({"before_id": before_id} if older else {})
+    return list(conn.scalars((NEWER if viewer is None else UNHELD)[older], given).all())
 
 
 TOGETHER = 16

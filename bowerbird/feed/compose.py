@@ -217,7 +217,7 @@ def _newest(asked: Asked, cursor: Cursor, items: list[Item]) -> tuple[list[Item]
     found: list[Item] = []
     listed = {item.pin_id for item in items}
     while len(found) < FEW and not cursor.done:
-        ids = catalog.newest_for(asked.conn, CHUNK, cursor.before_id, asked.viewer)
+        ids = catalog.newest(asked.conn, CHUNK, cursor.before_id, asked.viewer)
         if not ids:
             cursor = Cursor(None, tired=True, done=cursor.tired)
             continue
