@@ -77,11 +77,7 @@ def list_board_pins(site: Site, viewer: Viewer, board_id: PathId, bookmark: Book
 
 
 @put(
-    "/boards/{board_id:int}/pins/{pin_id:int}",
-    guards=[logged_in, limits.acting],
-    opt={"also": [429]},
-    status_code=204,
-    sync_to_thread=True,
+    "/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in, limits.acting], status_code=204, sync_to_thread=True
 )
 def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Put a pin on a board of yours, or on one that is shared with you."""
@@ -90,12 +86,7 @@ def save_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: 
     acts.note(site, event)
 
 
-@delete(
-    "/boards/{board_id:int}/pins/{pin_id:int}",
-    guards=[logged_in, limits.acting],
-    opt={"also": [429]},
-    sync_to_thread=True,
-)
+@delete("/boards/{board_id:int}/pins/{pin_id:int}", guards=[logged_in, limits.acting], sync_to_thread=True)
 def unsave_pin(site: Site, viewer: Viewer, board_id: PathId, pin_id: PathId, via: Via = "") -> None:
     """Take a pin off a board. The pin itself stays."""
     with site.engines.database.write() as conn:

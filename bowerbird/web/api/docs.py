@@ -16,7 +16,7 @@ from litestar.openapi.spec import Components, License, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 
 from bowerbird import __version__
-from bowerbird.web import auth
+from bowerbird.web import auth, limits
 from bowerbird.web.auth import Viewer
 from bowerbird.web.site import Site
 
@@ -46,6 +46,8 @@ TAGS = {
     "Tokens": "For programs. Only a person who is logged in may make them.",
     "Administration": "For administrators.",
 }
+LIMITING = {limits.acting, limits.part_looked_at}
+"""Guards that turn away who asks too often."""
 WORDS = {
     200: "Here it is.",
     201: "Made.",
@@ -150,6 +152,8 @@ def _complete(operation: dict[str, Any], route: HTTPRoute, handler: HTTPRouteHan
 def _statuses(operation: dict[str, Any], route: HTTPRoute, handler: HTTPRouteHandler) -> list[int]:
     """Errors follow from what a route takes and asks for, so none can be forgotten."""
     possible = {400, 401, 403, 503, *handler.opt.get("also", ())}
+    if not LIMITING.isdisjoint(handler.guards or ()):
+        possible |= {429}
     if route.path_parameters:
         possible |= {404}
     if operation.get("parameters"):

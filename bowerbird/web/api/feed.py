@@ -47,19 +47,13 @@ def list_more_ideas(
     return FeedWall(*feeds.more(site, me, board_id, bookmark, limit))
 
 
-@post(
-    "/pins/{pin_id:int}/hide",
-    guards=[logged_in, limits.acting],
-    opt={"also": [429]},
-    status_code=204,
-    sync_to_thread=True,
-)
+@post("/pins/{pin_id:int}/hide", guards=[logged_in, limits.acting], status_code=204, sync_to_thread=True)
 def hide_pin(site: Site, viewer: Viewer, pin_id: PathId, data: Hide) -> None:
     """Hide a picture from your feed, and what is like it."""
     choosing.hide(site, viewer.known().id, finding.pin(site, viewer.id, pin_id), data.reason, data.via)
 
 
-@delete("/pins/{pin_id:int}/hide", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
+@delete("/pins/{pin_id:int}/hide", guards=[logged_in, limits.acting], sync_to_thread=True)
 def unhide_pin(site: Site, viewer: Viewer, pin_id: PathId) -> None:
     """Take back that a picture was hidden."""
     choosing.unhide(site, viewer.known().id, finding.pin(site, viewer.id, pin_id))
@@ -72,7 +66,7 @@ def list_starters(site: Site, viewer: Viewer, limit: Limit = 24) -> list[Card]:
     return choosing.starters(site, viewer.known().id, (), limit)
 
 
-@post("/me/choices", guards=[logged_in, limits.acting], opt={"also": [429]}, status_code=204, sync_to_thread=True)
+@post("/me/choices", guards=[logged_in, limits.acting], status_code=204, sync_to_thread=True)
 def choose_pins(site: Site, viewer: Viewer, data: Choices) -> None:
     """Say which pictures you like, for a first feed."""
     choosing.choose(site, viewer.known().id, [int(pin_id) for pin_id in data.pins])

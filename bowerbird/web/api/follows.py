@@ -40,13 +40,7 @@ def list_followed(site: Site, username: str) -> list[UserOut]:
         return [user_out(one) for one in follows.following(conn, user.id)]
 
 
-@put(
-    "/users/{username:str}/follow",
-    guards=[logged_in, limits.acting],
-    opt={"also": [429]},
-    status_code=204,
-    sync_to_thread=True,
-)
+@put("/users/{username:str}/follow", guards=[logged_in, limits.acting], status_code=204, sync_to_thread=True)
 def follow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> None:
     """Follow someone: your feed has more of what they pin and keep."""
     me, user = viewer.known().id, _user(site, username)
@@ -56,7 +50,7 @@ def follow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> Non
         acts.note(site, acts.act(EventKind.FOLLOW, me, via=via, followed_id=user.id))
 
 
-@delete("/users/{username:str}/follow", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
+@delete("/users/{username:str}/follow", guards=[logged_in, limits.acting], sync_to_thread=True)
 def unfollow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> None:
     """Stop following someone."""
     me, user = viewer.known().id, _user(site, username)
@@ -66,13 +60,7 @@ def unfollow_user(site: Site, viewer: Viewer, username: str, via: Via = "") -> N
         acts.note(site, acts.act(EventKind.UNFOLLOW, me, via=via, followed_id=user.id))
 
 
-@put(
-    "/boards/{board_id:int}/follow",
-    guards=[logged_in, limits.acting],
-    opt={"also": [429]},
-    status_code=204,
-    sync_to_thread=True,
-)
+@put("/boards/{board_id:int}/follow", guards=[logged_in, limits.acting], status_code=204, sync_to_thread=True)
 def follow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") -> None:
     """Follow someone's open board."""
     me = viewer.known().id
@@ -82,7 +70,7 @@ def follow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") ->
         acts.note(site, acts.act(EventKind.FOLLOW, me, via=via, board_id=board_id))
 
 
-@delete("/boards/{board_id:int}/follow", guards=[logged_in, limits.acting], opt={"also": [429]}, sync_to_thread=True)
+@delete("/boards/{board_id:int}/follow", guards=[logged_in, limits.acting], sync_to_thread=True)
 def unfollow_board(site: Site, viewer: Viewer, board_id: PathId, via: Via = "") -> None:
     """Stop following a board."""
     me = viewer.known().id

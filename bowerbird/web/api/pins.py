@@ -115,7 +115,7 @@ def get_pin_state(site: Site, viewer: Viewer, pin_id: PathId) -> Progress:
     return _progress(finding.pin(site, viewer.id, pin_id))
 
 
-@get("/pins/{pin_id:int}/related", guards=[limits.part_looked_at], opt={"also": [429]})
+@get("/pins/{pin_id:int}/related", guards=[limits.part_looked_at])
 @in_turn
 def list_related(
     site: Site, viewer: Viewer, pin_id: PathId, box: BoxText = None, bookmark: FeedMark = None, limit: Limit = 25

@@ -25,7 +25,7 @@ Words = Annotated[str, QueryParameter(max_length=200, description="Words; the la
 Colour = Annotated[str, QueryParameter(pattern="^(#?[0-9A-Fa-f]{6})?$", description="A colour as `rrggbb`.")]
 
 
-@get("/search", guards=[limits.part_looked_at], opt={"also": [429]})
+@get("/search", guards=[limits.part_looked_at])
 @in_turn
 def search(
     site: Site,
