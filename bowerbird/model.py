@@ -225,9 +225,7 @@ class Event(msgspec.Struct, frozen=True):
     """Given by whoever saw it, so that one sent twice counts once; empty where that cannot happen."""
 
 
-SOURCES = frozenset(
-    ["followed", "interests", "walk", "affinity", "trending", "fresh", "words", "newest", "visual", "together", "topic"]
-)
+SOURCES = frozenset(["followed", "interests", "walk", "affinity", "trending", "fresh", "words", "newest", "visual"])
 """What may propose a pin."""
 CHOICE = "choice"
 """The source of what someone new said that they like; it is told as a save, and is on no board."""

@@ -137,7 +137,7 @@ def _page(
     else:
         items, more = compose()
     shown = dict(enumerate(items[position:following], position))
-    placed = place(feed, conn, viewer, _taste_of(feed, viewer), shown, met)
+    placed = place(feed, conn, viewer, taste_of(feed, viewer), shown, met)
     if viewer:
         where, rows = name.partition(":")[0], b"".join(shown[each.position].features for each in placed)
         ids, depths = [each.pin.id for each in placed], [each.position for each in placed]
@@ -145,7 +145,8 @@ def _page(
     return Page(request, placed, f"{request}.{following}" if more or following < len(items) else None)
 
 
-def _taste_of(feed: Feed, viewer: int | None) -> Taste:
+def taste_of(feed: Feed, viewer: int | None) -> Taste:
+    """Nothing for nobody, and while the metadata is away."""
     try:
         document = feed.engines.metadata.get(f"taste:{viewer}") if viewer else None
         return _taste.decode(document) if document else Taste()

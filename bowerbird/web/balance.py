@@ -56,13 +56,13 @@ class Balance:
             return False
         if self._mine < 0:
             self._claim()
+            return False
         try:
             told = os.pread(self._file, len(self._slots), 0).ljust(len(self._slots), b"\0")
         except OSError:
             return False
         least = min((told[slot] for slot in self._slots if slot != self._mine), default=0)
-        mine = told[self._mine] if self._mine >= 0 else least
-        self._excess += (mine - least - self._excess) * SHARE
+        self._excess += (told[self._mine] - least - self._excess) * SHARE
         if self._excess < MORE:
             return False
         self._excess = 0.0

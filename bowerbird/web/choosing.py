@@ -6,18 +6,16 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-import msgspec
-
 from bowerbird.catalog import pins
 from bowerbird.feed import onboard
-from bowerbird.model import EventKind, Pin, Taste
+from bowerbird.feed.related import taste_of
+from bowerbird.model import EventKind, Pin
 from bowerbird.ports import Unavailable
 from bowerbird.web import acts
 from bowerbird.web.cards import Card, cards
 from bowerbird.web.current import folded
 from bowerbird.web.site import Site
 
-_taste = msgspec.json.Decoder(Taste)
 HIDING = (("dislike", "Not my taste"), ("seen", "I see it too often"), ("off-topic", "It does not belong here"))
 """Reasons to hide a picture, and what they are called."""
 
@@ -45,8 +43,7 @@ def unhide(site: Site, user_id: int, pin: Pin) -> None:
 
 def _is_hidden(site: Site, user_id: int, pin: Pin) -> bool:
     """As far as it was folded; one person's verdict on a pin counts once for others."""
-    known = site.engines.metadata.get(f"taste:{user_id}")
-    return known is not None and any(action.pin_id == pin.id for action in _taste.decode(known).hidden)
+    return any(action.pin_id == pin.id for action in taste_of(site.feed, user_id).hidden)
 
 
 def starters(site: Site, user_id: int, seen: Collection[int], limit: int) -> list[Card]:

@@ -106,8 +106,9 @@ class Edge:
             self._note(asked, answer, time.perf_counter() - started)
 
     def _begun(self, answer: Answer) -> None:
-        self._waiting.discard(answer)
-        self.balance.waiting(len(self._waiting))
+        if answer in self._waiting:  # it ends once more when all of it is out
+            self._waiting.remove(answer)
+            self.balance.waiting(len(self._waiting))
 
     def _more(self, answer: Answer) -> Headers:
         """What every answer has; after a change also how far a replica must be to show it, whichever process asks."""

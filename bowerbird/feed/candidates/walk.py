@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from bowerbird.feed.graph import SaveGraph
 from bowerbird.feed.request import Asked, Feed, Proposal, Why
@@ -36,10 +36,13 @@ def propose(asked: Asked) -> list[Proposal]:
 
 def whys_by(graph: SaveGraph, seeds: Sequence[int], else_: Why) -> Callable[[int], Why]:
     """Why a pin was met, by its id: it is on one board with a seed, the first of those that are, or further away."""
-    seed_of = {board: seed for seed in reversed(seeds) for board in graph.boards(seed)}
+
+    @cache
+    def seed_of() -> dict[int, int]:  # by board; not before somebody asks, for a pin may be on thousands of them
+        return {board: seed for seed in reversed(seeds) for board in graph.boards(seed)}
 
     def why(pin_id: int) -> Why:
-        seed = next((seed_of[board] for board in graph.boards(pin_id) if board in seed_of), 0)
+        seed = next((seed_of()[board] for board in graph.boards(pin_id) if board in seed_of()), 0)
         return Why("together", seed) if seed else else_
 
     return why

@@ -18,7 +18,7 @@ from bowerbird.web import acts, feeds, limits
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card
 from bowerbird.web.errors import told
-from bowerbird.web.pages.pin import id_of
+from bowerbird.web.pages.choosing import id_of
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, cut, show
 from bowerbird.web.site import Site, in_turn
 

@@ -47,6 +47,14 @@ def ids(texts: list[str]) -> list[int]:
     return list(dict.fromkeys(int(text) for text in texts[:MOST] if text.isdecimal() and len(text) < 19))
 
 
+def id_of(text: str, what: str) -> int | None:
+    """The id in a form's field, None for an empty one. Raises ValueError for what is no id, and so of no `what`."""
+    found = ids([text.strip()])
+    if text.strip() and not found:
+        raise ValueError(f"There is no such {what}.")
+    return found[0] if found else None
+
+
 @get("/welcome", guards=[logged_in], include_in_schema=False)
 @in_turn
 def welcome(site: Site, viewer: Viewer) -> Response[Any]:

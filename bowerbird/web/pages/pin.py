@@ -23,7 +23,7 @@ from bowerbird.web.acts import Via
 from bowerbird.web.auth import Viewer, logged_in
 from bowerbird.web.cards import Card, animation, cards, covers, looks, renditions
 from bowerbird.web.finding import BoxText
-from bowerbird.web.pages.choosing import ids
+from bowerbird.web.pages.choosing import id_of
 from bowerbird.web.pages.walls import PAGE, Mark, Part, PathId, address, show
 from bowerbird.web.site import Site, in_turn
 
@@ -53,14 +53,6 @@ class Choice(msgspec.Struct):
     secret: str = ""
     via: str = ""
     """Where the picture was found, as `acts.where` reads it."""
-
-
-def id_of(text: str, what: str) -> int | None:
-    """The id in a form's field, None for an empty one. Raises ValueError for what is no id, and so of no `what`."""
-    found = ids([text.strip()])
-    if text.strip() and not found:
-        raise ValueError(f"There is no such {what}.")
-    return found[0] if found else None
 
 
 class Kin(NamedTuple):

@@ -17,7 +17,7 @@ from bowerbird.catalog import boards, pins
 from bowerbird.ingest import fetch, upload
 from bowerbird.web import limits
 from bowerbird.web.auth import Viewer
-from bowerbird.web.pages.pin import id_of
+from bowerbird.web.pages.choosing import id_of
 from bowerbird.web.pages.walls import address
 from bowerbird.web.site import Site
 
