@@ -73,6 +73,9 @@ class Cluster:
             "socket.connection.setup.timeout.ms": int(1000 * self.timeout),
             "reconnect.backoff.max.ms": 500,
             "topic.metadata.refresh.interval.ms": 5000,
+            # A sender whose broker came back empty would else have its topic made with as few partitions as the
+            # broker thinks fit, before `make` can.
+            "allow.auto.create.topics": False,
             "log_level": 2,  # what goes wrong is told by who called
             "error_cb": self._heard,
         }

@@ -52,6 +52,10 @@ class Member:
         self._came, self._left, self._lost, self._each = came, left, lost, each
         self._looked = time.monotonic()
         self._doubt = 0.0
+        self._breaks = 0
+        """Those that the cluster had when this member joined."""
+        self._bare = False
+        """It was told that it has no part."""
         self._closed = threading.Event()
         # A consumer is one thread's at a time: one that polls keeps a commit of another from ever beginning.
         self._wanted: deque[tuple[TopicPartition, Future[None]]] = deque()
@@ -77,15 +81,25 @@ class Member:
 
     def _stay(self) -> None:
         while not self._closed.is_set():
+            self._breaks, self._bare = self._cluster.breaks, False
             consumer = Consumer(self._conf)
-            consumer.subscribe([self._topic], on_assign=self._came, on_revoke=self._left, on_lost=self._lost)
+            consumer.subscribe([self._topic], on_assign=self._assigned, on_revoke=self._left, on_lost=self._lost)
             try:
-                while not self._closed.is_set():
+                while not self._closed.is_set() and not self._stranded():
                     self._look(consumer)
             except (KafkaException, Unavailable):  # what it was to have it could not take: it begins anew
                 self._closed.wait(AGAIN)
             consumer.close()
             self._asked.clear()
+
+    def _assigned(self, consumer: Consumer, places: list[TopicPartition]) -> None:
+        self._came(consumer, places)
+        self._bare = not consumer.assignment()
+
+    def _stranded(self) -> bool:
+        """Whether it may have joined before the topic was back, at a broker that had lost it: librdkafka does not see
+        that it is there again. Raises `Unavailable` while it is not."""
+        return self._bare and self._breaks != self._cluster.breaks and self._cluster.partitions(self._topic) > 0
 
     def _look(self, consumer: Consumer) -> None:
         message = consumer.poll(PACE)

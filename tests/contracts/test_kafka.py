@@ -186,6 +186,18 @@ def test_a_record_of_somebody_else_is_passed_over(tmp_path: Path) -> None:
     log.close()
 
 
+def test_sending_makes_no_topic(tmp_path: Path) -> None:
+    """It would have as few partitions as the broker thinks fit, and a queue that sends to others would stand still."""
+    cluster = Cluster(at(need("kafka"), tmp_path, "timeout=1"))
+    sender = Sender(cluster)
+    with pytest.raises(Unavailable):
+        sender.send(cluster.topic, [Record(b"early")])
+    cluster.make({cluster.topic: 16})
+    assert cluster.partitions(cluster.topic) == 16
+    assert sender.send(cluster.topic, [Record(b"late", 15)]) == [0]
+    sender.close()
+
+
 def test_events_take_a_topic_of_one_partition(tmp_path: Path) -> None:
     url = at(need("kafka"), tmp_path)
     admin = AdminClient({"bootstrap.servers": urlsplit(url).netloc})
