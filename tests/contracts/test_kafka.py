@@ -188,14 +188,15 @@ def test_a_record_of_somebody_else_is_passed_over(tmp_path: Path) -> None:
 
 def test_sending_makes_no_topic(tmp_path: Path) -> None:
     """It would have as few partitions as the broker thinks fit, and a queue that sends to others would stand still."""
-    cluster = Cluster(at(need("kafka"), tmp_path, "timeout=1"))
-    sender = Sender(cluster)
+    hasty, patient = (Cluster(at(need("kafka"), tmp_path, words)) for words in ("timeout=1", WORDS))
+    early, late = Sender(hasty), Sender(patient)
     with pytest.raises(Unavailable):
-        sender.send(cluster.topic, [Record(b"early")])
-    cluster.make({cluster.topic: 16})
-    assert cluster.partitions(cluster.topic) == 16
-    assert sender.send(cluster.topic, [Record(b"late", 15)]) == [0]
-    sender.close()
+        early.send(hasty.topic, [Record(b"early")])
+    patient.make({patient.topic: 16})
+    assert patient.partitions(patient.topic) == 16
+    assert late.send(patient.topic, [Record(b"late", 15)]) == [0]
+    early.close()
+    late.close()
 
 
 def test_events_take_a_topic_of_one_partition(tmp_path: Path) -> None:
