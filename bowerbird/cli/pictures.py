@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from bowerbird.cli.people import add_user
-from bowerbird.cli.service import address, check_port, running
+from bowerbird.cli.service import address, await_web, check_port, running
 from bowerbird.cli.terminal import (
     Data,
     Port,
@@ -146,6 +146,8 @@ def demo(
     came: list[Imported] = []
     stop = stop_on_signal()
     with opened(settings) as engines, running(settings, web=True), contextlib.suppress(Stopped):
+        if not await_web(settings, stop):
+            return
         err.print(f"Bowerbird is at [bold]{address(settings)}[/bold] and fills up as you watch.", soft_wrap=True)
         with progress() as bar:
             report = reporter(bar, stop)

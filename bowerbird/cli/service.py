@@ -6,10 +6,11 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 from bowerbird.cli.terminal import Data, Host, Parent, Port, app, err, opened, settings_for, stop_on_signal
 from bowerbird.fleet.autoscale import Scale
+from bowerbird.fleet.server import port_answers
 from bowerbird.fleet.supervisor import Supervisor, command
 from bowerbird.fleet.tether import tether
 from bowerbird.settings import BadSetting, Settings
@@ -61,6 +62,15 @@ def address(settings: Settings) -> str:
     return settings.public_url or f"http://{host}:{settings.port}"
 
 
+def await_web(settings: Settings, stop: threading.Event) -> bool:
+    """Returns when a browser finds somebody there; False when `stop` is set before."""
+    while not stop.wait(0.05):
+        with suppress(OSError):
+            port_answers(settings.port, settings.host)
+            return True
+    return False
+
+
 @app.command(epilog="Example: `bowerbird serve --host 0.0.0.0 --port 8080 --data /srv/pins`")
 def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     """Run the whole service: the web process, and workers as the queue deserves."""
@@ -73,13 +83,17 @@ def serve(data: Data = None, host: Host = None, port: Port = None) -> None:
     # The other engines are for the processes below: what this one loads, it holds for as long as they run.
     with closing(wiring.catalog(settings, pages=True)) as database, database.read() as conn:
         fresh = users.count(conn) == 0
-    err.print(
-        f"Bowerbird is at [bold]{address(settings)}[/bold], its data in {settings.data}. Ctrl-C stops it.",
-        soft_wrap=True,
-    )
+    words = f"Bowerbird is at [bold]{address(settings)}[/bold], its data in {settings.data}. Ctrl-C stops it."
     if fresh:
-        err.print("Nobody has an account yet: the first to sign up is the administrator.", soft_wrap=True)
-    supervisor(settings, web=True).run(stop_on_signal())
+        words += "\nNobody has an account yet: the first to sign up is the administrator."
+    crew, stop = supervisor(settings, web=True), stop_on_signal()
+
+    def tell() -> None:
+        if await_web(settings, stop):
+            err.print(words, soft_wrap=True)
+
+    threading.Thread(target=tell, name="tell", daemon=True).start()
+    crew.run(stop)
 
 
 @app.command(epilog="Example: `bowerbird web --port 8080` on each of several hosts behind a load balancer")

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
+import pytest
 import pyvips
 
 from tests.darkroom.pictures import jpeg, noisy
@@ -79,6 +81,23 @@ def test_an_import_names_what_the_pipeline_could_not_use(tmp_path: Path) -> None
         assert f"{new} new pictures, {2 - new} already there.\n1 of these could not be developed:\n" in done.stdout
         assert re.search(r"^  Trees/cut \[off\]\.jpg: decode: \w.*\.$", done.stdout, re.MULTILINE), done.stdout
         assert "good.jpg" not in done.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_an_address_is_told_when_somebody_answers_there(tmp_path: Path, command: str) -> None:
+    words = (command, "--data", str(tmp_path), "--port", str(free_port()))
+    service = subprocess.Popen([sys.executable, "-m", "bowerbird", *words], stderr=subprocess.PIPE, text=True)
+    late = threading.Timer(90, service.kill)
+    late.start()
+    assert service.stderr is not None
+    try:
+        told = next(line for line in service.stderr if "Bowerbird is at" in line)
+        with urllib.request.urlopen(re.findall(r"http://[a-z]+:\d+", told)[0] + "/healthz", timeout=30) as answer:
+            assert answer.status == 200
+    finally:
+        service.terminate()
+        service.communicate()
+        late.cancel()
 
 
 def test_the_demo_names_the_photographs_it_did_not_take(tmp_path: Path) -> None:
