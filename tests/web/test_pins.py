@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -154,6 +155,16 @@ def test_a_pin_whose_link_is_none_has_a_page_still(place: Place) -> None:
         answer = ann.get(f"//pin/{pin}")
         assert answer.status_code == 200
         assert link not in answer.text
+
+
+def test_boards_of_the_same_name_are_told_apart(place: Place) -> None:
+    ann, ben = place.person("ann"), place.person("ben")
+    pin = ann.upload(picture(1), board_id=ann.board("Line art")).json()["id"]
+    place.work()
+    for name in ("Line art", "Sea"):
+        assert ben.ask("PUT", f"/boards/{ben.board(name)}/pins/{pin}").status_code == 204
+    shown = re.findall(r'<a href="/u/\w+/[^"]+">([^<]+)</a>', ben.get(f"//pin/{pin}").text)
+    assert shown == ["Sea", "Line art by ben", "Line art by ann"]
 
 
 def test_a_picture_that_is_searched_by_and_damaged_is_422(place: Place) -> None:
