@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,26 @@ def bowerbird(*words: str, stdin: str = "", **environ: str) -> subprocess.Comple
         timeout=120,
         env={**os.environ, "COLUMNS": "200", **environ},
     )
+
+
+@contextmanager
+def started(*words: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs on; what it says can be read."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bowerbird", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "200", **environ},
+    )
+    late = threading.Timer(90, process.kill)
+    late.start()
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
+        late.cancel()
 
 
 def test_accounts_from_making_to_disabling(tmp_path: Path) -> None:
@@ -85,19 +107,10 @@ def test_an_import_names_what_the_pipeline_could_not_use(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_an_address_is_told_when_somebody_answers_there(tmp_path: Path, command: str) -> None:
-    words = (command, "--data", str(tmp_path), "--port", str(free_port()))
-    service = subprocess.Popen([sys.executable, "-m", "bowerbird", *words], stderr=subprocess.PIPE, text=True)
-    late = threading.Timer(90, service.kill)
-    late.start()
-    assert service.stderr is not None
-    try:
-        told = next(line for line in service.stderr if "Bowerbird is at" in line)
+    with started(command, "--data", str(tmp_path), "--port", str(free_port())) as service:
+        told = next(line for line in service.stderr or () if "Bowerbird is at" in line)
         with urllib.request.urlopen(re.findall(r"http://[a-z]+:\d+", told)[0] + "/healthz", timeout=30) as answer:
             assert answer.status == 200
-    finally:
-        service.terminate()
-        service.communicate()
-        late.cancel()
 
 
 def test_the_demo_names_the_photographs_it_did_not_take(tmp_path: Path) -> None:
@@ -107,22 +120,10 @@ def test_the_demo_names_the_photographs_it_did_not_take(tmp_path: Path) -> None:
     (folder / "cut.jpg").write_bytes(jpeg(noisy(300, 200, 2))[:9000])
     (folder / "large.jpg").write_bytes(jpeg(noisy(300, 200, 3)) + bytes(2**20))
     words = ("--photos", str(folder), "--data", str(tmp_path / "data"), "--port", str(free_port()))
-    demo = subprocess.Popen(
-        [sys.executable, "-m", "bowerbird", "demo", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200", "BOWERBIRD_MAX_UPLOAD_MB": "1"},
-    )
-    late = threading.Timer(90, demo.kill)
-    late.start()
-    assert demo.stderr is not None
-    try:
-        assert any("Log in as" in line for line in demo.stderr)
-    finally:
+    with started("demo", *words, BOWERBIRD_MAX_UPLOAD_MB="1") as demo:
+        assert any("Log in as" in line for line in demo.stderr or ())
         demo.terminate()
         told = demo.communicate()[0]
-        late.cancel()
     assert "2 new pictures, 0 already there, 1 not taken:\n  large.jpg: It has more than 1 MB.\n" in told
     assert "  cut.jpg: decode: " in told
 

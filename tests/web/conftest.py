@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -129,3 +130,11 @@ def picture(seed: int, width: int = 320, height: int = 240) -> bytes:
     one, other = rng.uniform(0, 255, 3), rng.uniform(0, 255, 3)
     pixels = mix[..., None] * one + (1 - mix[..., None]) * other
     return bytes(pyvips.Image.new_from_array(pixels.astype(np.uint8), interpretation="srgb").jpegsave_buffer(Q=85))
+
+
+def url_of(person: Person, pin_id: str) -> str:
+    return str(person.get(f"/pins/{pin_id}").json()["pictures"][0]["url"])
+
+
+def bare(address: str) -> str:
+    return urlsplit(address).path
